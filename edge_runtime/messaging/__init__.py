@@ -1,0 +1,1 @@
+"""Topics and the MQTT publisher that empties the outbox."""

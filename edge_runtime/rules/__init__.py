@@ -1,0 +1,1 @@
+"""What the bank wants to know: one module a rule. Pure, as `analysis` is."""

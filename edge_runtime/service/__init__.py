@@ -1,0 +1,1 @@
+"""The daemon: puts capture, inference, analysis, rules, alerts and messaging together."""
