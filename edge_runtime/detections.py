@@ -32,7 +32,7 @@ class Detections:
 
     def label(self, index: int) -> str:
         """The class name of detection `index`."""
-        return self.labels[self.class_ids[index]]
+        return self.labels[int(self.class_ids[index])]
 
     @classmethod
     def none(cls, labels: tuple[str, ...] = ()) -> Detections:
