@@ -219,6 +219,6 @@ def iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     area_a = (a[:, 2:] - a[:, :2]).prod(axis=1)
     area_b = (b[:, 2:] - b[:, :2]).prod(axis=1)
     union = area_a[:, None] + area_b[None, :] - common
-    overlap = np.zeros_like(common)
+    overlap: NDArray[np.float64] = np.zeros_like(common)
     np.divide(common, union, out=overlap, where=union > 0)
     return overlap
