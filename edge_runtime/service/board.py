@@ -1,0 +1,33 @@
+"""What the board says of itself: clock, temperature, memory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+_TIME_ERROR = 5
+_TIMEX_BYTES = 256
+_THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
+
+
+def clock_synchronised() -> bool:
+    """Whether the kernel holds the system clock for synchronised; see adjtimex(2)."""
+    # A struct timex of zeros (208 bytes on 64-bit Linux) only reads the state.
+    return bool(
+        ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)) != _TIME_ERROR
+    )
+
+
+def temperature() -> float | None:
+    """The processor's temperature in degrees Celsius; None where the board does not say."""
+    try:
+        return int(_THERMAL.read_text()) / 1000
+    except (OSError, ValueError):
+        return None
+
+
+def resident_megabytes() -> float:
+    """The memory of this process that is in RAM, in MB; see proc_pid_statm(5)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

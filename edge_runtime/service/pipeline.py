@@ -1,0 +1,127 @@
+"""The middle of a frame's way: motion gate, detector, tracker, rules.
+
+Pure but for the detector's own memory: no I/O, no wall clock, no randomness. The same frames give
+the same alerts at any speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.alerts.alert import Alert
+from edge_runtime.analysis.motion import MotionGate
+from edge_runtime.analysis.tracking import Tracker
+from edge_runtime.detections import Detections
+from edge_runtime.frame import Frame, Image
+from edge_runtime.inference.engine import InvokeError
+from edge_runtime.rules.rule import Rule
+from edge_runtime.scene import Scene
+from edge_runtime.timing import Lap, Stage, no_lap
+from edge_runtime.tracks import Track
+
+
+class Looks(Protocol):
+    """The part of a detector that the pipeline needs."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names, in the order of the class ids."""
+        ...
+
+    def detect(self, image: Image, lap: Lap = ...) -> Detections:
+        """The objects in `image`; raises InvokeError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """What became of one frame.
+
+    Attributes:
+        alerts: what is to be told.
+        tracks: the objects that are followed.
+        looked: whether the detector ran; False while the motion gate rests it.
+        failure: what the detector said when it failed; None where it did not.
+    """
+
+    alerts: list[Alert]
+    tracks: tuple[Track, ...]
+    looked: bool
+    failure: str | None = None
+
+
+class Pipeline:
+    """The way of one camera's frames from a picture to alerts."""
+
+    def __init__(
+        self,
+        detector: Looks,
+        gate: MotionGate,
+        tracker: Tracker,
+        rules: Sequence[Rule],
+        lap: Lap = no_lap,
+    ) -> None:
+        self._detector = detector
+        self._gate = gate
+        self._tracker = tracker
+        self._rules = tuple(rules)
+        self._lap = lap
+        self._wanted = _wanted(detector.labels, self._rules)
+        self._scene = Scene(0.0, 0.0, ())
+
+    def step(self, frame: Frame) -> Analysed:
+        """Analyse `frame`; frames come in the order of their timestamps."""
+        look = self._gate.step(frame, settled=self._tracker.settled)
+        self._lap(Stage.MOTION)
+        failure = None
+        if look:
+            failure = self._look(frame)
+        else:
+            self._tracker.rest(frame.timestamp)
+        tracks = self._tracker.tracks
+        self._lap(Stage.TRACK)
+        self._scene = Scene(frame.timestamp, frame.wall_time, tracks)
+        alerts = list(chain.from_iterable(rule.step(self._scene) for rule in self._rules))
+        self._lap(Stage.RULES)
+        return Analysed(alerts, tracks, look, failure)
+
+    def finish(self, reason: str) -> list[Alert]:
+        """No frame follows: end what is open, and say why."""
+        return list(chain.from_iterable(rule.finish(self._scene, reason) for rule in self._rules))
+
+    def _look(self, frame: Frame) -> str | None:
+        """Detect and track; an inference that fails is not the same as nobody there."""
+        try:
+            detections = self._detector.detect(frame.image, self._lap)
+        except InvokeError as error:
+            self._tracker.hold(frame.timestamp)
+            return str(error)
+        if self._wanted is not None:
+            detections = _select(detections, self._wanted[detections.class_ids])
+        self._tracker.update(detections, (frame.width, frame.height), frame.timestamp)
+        return None
+
+
+def _wanted(labels: tuple[str, ...], rules: Sequence[Rule]) -> NDArray[np.bool_] | None:
+    """For each class id whether a rule asks for it; None (all) where there are no rules."""
+    if not rules:
+        return None
+    asked = frozenset(chain.from_iterable(rule.labels for rule in rules))
+    return np.array([label in asked for label in labels], np.bool_)
+
+
+def _select(detections: Detections, mask: NDArray[np.bool_]) -> Detections:
+    if mask.all():
+        return detections
+    return Detections(
+        detections.boxes[mask],
+        detections.scores[mask],
+        detections.class_ids[mask],
+        detections.labels,
+    )

@@ -1,0 +1,53 @@
+"""Tells systemd how the daemon is: the sd_notify protocol, see sd_notify(3).
+
+Outside systemd (no NOTIFY_SOCKET) nothing is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+
+
+class Notifier:
+    """Sends states to the service manager that started this process."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        address = environment.get("NOTIFY_SOCKET", "")
+        # A leading @ stands for the zero byte of Linux's abstract socket names.
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        period = environment.get("WATCHDOG_USEC", "")
+        addressed = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self._watchdog = int(period) / 1e6 if period.isdigit() and addressed else None
+
+    @property
+    def watchdog_seconds(self) -> float | None:
+        """Within which time systemd wants to hear `alive`; None where it does not watch."""
+        return self._watchdog
+
+    def ready(self, status: str) -> None:
+        """The start is over."""
+        self._send(f"READY=1\nSTATUS={status}")
+
+    def reloading(self) -> None:
+        """A reload has begun; `ready` ends it."""
+        self._send("RELOADING=1")
+
+    def stopping(self) -> None:
+        """The end has begun."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """The line that ``systemctl status`` shows."""
+        self._send(f"STATUS={text}")
+
+    def alive(self) -> None:
+        """Feed the watchdog."""
+        self._send("WATCHDOG=1")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            sender.sendto(message.encode(), self._address)

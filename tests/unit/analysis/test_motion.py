@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_runtime.analysis.motion import MotionGate, MotionSettings
+from edge_runtime.frame import Frame, Image
+
+STEP = 0.1
+
+
+def lobby(seed: int = 0, noise: float = 0.0) -> Image:
+    picture = np.full((360, 640, 3), 90, np.uint8)
+    picture[200:, :] = 140
+    grain = np.random.default_rng(seed).normal(0, noise, picture.shape) if noise else 0
+    return np.clip(picture + grain, 0, 255).astype(np.uint8)
+
+
+def with_person(x: int) -> Image:
+    picture = lobby()
+    picture[80:320, x : x + 70] = (40, 50, 200)
+    return picture
+
+
+def looks(gate: MotionGate, pictures: list[Image], *, settled: bool = True) -> list[bool]:
+    return [
+        gate.step(Frame(picture, i * STEP, 0.0), settled=settled)
+        for i, picture in enumerate(pictures)
+    ]
+
+
+def test_the_first_frame_is_always_looked_at() -> None:
+    assert looks(MotionGate(MotionSettings()), [lobby()]) == [True]
+
+
+def test_the_gate_rests_while_nothing_moves_and_looks_again_after_the_longest_rest() -> None:
+    gate = MotionGate(MotionSettings(hold=0.3, longest_rest=2.0))
+    seen = looks(gate, [lobby()] * 60)
+    assert not any(seen[5:20])
+    resting = np.diff(np.flatnonzero(seen[4:])) * STEP
+    assert resting == pytest.approx(2.0, abs=STEP)
+
+
+def test_sensor_noise_does_not_open_the_gate() -> None:
+    pictures = [lobby(seed, noise=8.0) for seed in range(40)]
+    assert not any(looks(MotionGate(MotionSettings(longest_rest=60)), pictures)[5:])
+
+
+def test_somebody_who_walks_opens_the_gate_at_once() -> None:
+    pictures = [lobby()] * 20 + [with_person(20 + 15 * i) for i in range(10)]
+    assert all(looks(MotionGate(MotionSettings(longest_rest=60)), pictures)[20:])
+
+
+def test_the_gate_forgets_somebody_who_has_left_within_a_second() -> None:
+    pictures = [with_person(300)] * 20 + [lobby()] * 20
+    seen = looks(MotionGate(MotionSettings(longest_rest=60)), pictures)
+    assert seen[20]
+    assert not any(seen[30:])
+
+
+def test_slow_movement_at_a_high_frame_rate_is_still_movement() -> None:
+    gate = MotionGate(MotionSettings(longest_rest=60))
+    frames = [Frame(with_person(100 + i), i / 30, 0.0) for i in range(90)]
+    seen = [gate.step(frame, settled=True) for frame in frames]
+    assert all(seen[10:])
+
+
+def test_doubt_keeps_the_gate_open() -> None:
+    assert all(looks(MotionGate(MotionSettings()), [lobby()] * 20, settled=False))
+
+
+def test_a_gate_that_is_switched_off_lets_everything_through() -> None:
+    assert all(looks(MotionGate(MotionSettings(enabled=False)), [lobby()] * 20))
+
+
+def test_another_picture_size_is_a_change() -> None:
+    gate = MotionGate(MotionSettings(longest_rest=60))
+    looks(gate, [lobby()] * 20)
+    assert gate.step(Frame(np.zeros((480, 640, 3), np.uint8), 2.0, 0.0), settled=True)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"area": 0.0}, {"area": 2.0}, {"level": 0}, {"hold": -1.0}, {"longest_rest": 0.0}]
+)
+def test_impossible_settings_are_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(ValueError):
+        MotionSettings(**bad)  # type: ignore[arg-type]
