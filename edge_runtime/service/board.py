@@ -12,11 +12,13 @@ _THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")
 
 
 def clock_synchronised() -> bool:
-    """Whether the kernel holds the system clock for synchronised; see adjtimex(2)."""
+    """Whether the kernel holds the system clock for synchronised; see adjtimex(2).
+
+    False also where the kernel does not say: an unknown clock is not a synchronised one.
+    """
     # A struct timex of zeros (208 bytes on 64-bit Linux) only reads the state.
-    return bool(
-        ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)) != _TIME_ERROR
-    )
+    state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    return 0 <= int(state) < _TIME_ERROR
 
 
 def temperature() -> float | None:
