@@ -1,0 +1,285 @@
+"""One connection with the broker, from CONNECT to its end; the next one is a new object.
+
+paho-mqtt does the protocol and is driven from outside (``socket``, ``loop_read`` ...): there is
+no thread of its own that could end while it still says that it is connected, and nothing of a
+broken connection lives on in the next.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from types import TracebackType
+from typing import Any, cast
+
+from paho.mqtt.client import (
+    MQTT_LOG_ERR,
+    Client,
+    ConnectFlags,
+    DisconnectFlags,
+    MQTTv5,
+)
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_runtime.messaging.failures import (
+    MqttError,
+    dismissed,
+    lost,
+    not_connected,
+    refused,
+)
+from edge_runtime.messaging.settings import MqttSettings, tls_context
+
+NETWORK_SECONDS = 5.0
+"""How long the network, TLS and the broker's answer may take, each."""
+
+_UNLIMITED_PACKET = 268_435_460
+_UNLIMITED_RECEIVE = 65_535
+_FIXED_HEADER = 5
+_UTF8_TEXT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes to the broker, with QoS 1.
+
+    Attributes:
+        topic: where.
+        payload: UTF-8 text.
+        content_type: its media type.
+        retain: whether the broker keeps it for those who come later.
+        user_properties: names and values that a subscriber sees without opening the payload.
+    """
+
+    topic: str
+    payload: str
+    content_type: str
+    retain: bool = False
+    user_properties: Mapping[str, str] = field(default_factory=dict)
+
+    def properties(self, packet: int) -> Properties:
+        """The MQTT 5 properties, for a PUBLISH or a will."""
+        made: Any = Properties(packet)  # type: ignore[no-untyped-call]
+        made.PayloadFormatIndicator = _UTF8_TEXT
+        made.ContentType = self.content_type
+        if self.user_properties:
+            made.UserProperty = list(self.user_properties.items())
+        return cast(Properties, made)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A PUBACK.
+
+    Attributes:
+        message: the number that `Connection.publish` returned.
+        code: the reason code, 0 for success.
+        name: the reason in the words of the standard.
+    """
+
+    message: int
+    code: int
+    name: str
+
+
+class Connection:
+    """One connection; used by one thread.
+
+    Attributes:
+        accepted: whether the broker has accepted us; it stays true when the connection ends.
+        receive_maximum: how many messages the broker lets be in flight.
+        maximum_packet_size: the largest packet in bytes that the broker takes.
+        answers: the PUBACKs that came since the list was last emptied.
+        failure: why the connection ended; None while it lives or when we closed it.
+    """
+
+    def __init__(self, settings: MqttSettings, will: Message | None = None) -> None:
+        """Prepare; nothing is opened yet.
+
+        Raises:
+            MqttSettingsError: a certificate file is wrong.
+        """
+        self._settings = settings
+        self.accepted = False
+        self._detail = ""
+        self.receive_maximum = _UNLIMITED_RECEIVE
+        self.maximum_packet_size = _UNLIMITED_PACKET
+        self.answers: list[Answer] = []
+        self.failure: MqttError | None = None
+        self._client = self._make_client(will)
+
+    def open(self, timeout: float = NETWORK_SECONDS) -> None:
+        """Connect, shake hands in TLS, and ask the broker to accept us.
+
+        Its answer comes in a `turn`: then `accepted` is true, or `failure` is set.
+
+        Args:
+            timeout: seconds for the network, and again for TLS. Looking the name up may take
+                longer: the system's resolver decides.
+
+        Raises:
+            MqttError: there is no way to the broker.
+        """
+        settings = self._settings
+        self._client.connect_timeout = timeout
+        try:
+            self._client.connect(settings.host, settings.port, settings.keepalive, clean_start=True)
+        except OSError as error:
+            raise not_connected(settings.address, error) from error
+
+    def turn(self, wake: int | None, timeout: float) -> bool:
+        """Wait for the network, for `wake` or for `timeout` seconds, and do what there is to do.
+
+        Answers are in `answers` afterwards, and `failure` is set if the connection ended.
+
+        Returns:
+            Whether `wake` is readable.
+        """
+        sock = self._client.socket()
+        if not isinstance(sock, socket.socket):
+            self._fail()
+            return False
+        poller = select.poll()
+        poller.register(sock, select.POLLIN | (select.POLLOUT * self._client.want_write()))
+        if wake is not None:
+            poller.register(wake, select.POLLIN)
+        # TLS may hold decrypted bytes that the kernel no longer tells of.
+        ready = dict(poller.poll(0 if _buffered(sock) else max(timeout, 0) * 1000))
+        events = ready.get(sock.fileno(), 0)
+        if events & ~select.POLLOUT or _buffered(sock):
+            self._client.loop_read()
+            while _buffered(sock):
+                self._client.loop_read()
+        if events & select.POLLOUT:
+            self._client.loop_write()
+        self._client.loop_misc()
+        if self._client.socket() is None:
+            self._fail()
+        return wake in ready
+
+    def publish(self, message: Message) -> int | None:
+        """Send `message`: its number, or None where the broker takes no packet as large."""
+        properties = message.properties(PacketTypes.PUBLISH)
+        payload = message.payload.encode()
+        packed = len(properties.pack())  # type: ignore[no-untyped-call]
+        size = _FIXED_HEADER + 4 + len(message.topic.encode()) + packed + len(payload)
+        if size > self.maximum_packet_size:
+            return None
+        return self._client.publish(
+            message.topic, payload, qos=1, retain=message.retain, properties=properties
+        ).mid
+
+    def disconnect(self, timeout: float) -> None:
+        """Say goodbye, so that the broker does not publish the will, and close."""
+        deadline = monotonic() + timeout
+        self._client.disconnect()
+        while self._client.socket() is not None and monotonic() < deadline:
+            self.turn(None, 0.05)
+        self.close()
+
+    def close(self) -> None:
+        """Cut the connection: without a goodbye the broker publishes the will."""
+        sock = self._client.socket()
+        if isinstance(sock, socket.socket):
+            sock.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _make_client(self, will: Message | None) -> Client:
+        settings = self._settings
+        client = Client(CallbackAPIVersion.VERSION2, settings.client_id, protocol=MQTTv5)
+        client.max_inflight_messages_set(0)  # The window is ours to count.
+        if settings.username is not None:
+            client.username_pw_set(settings.username, settings.password)
+        if settings.tls:
+            client.tls_set_context(tls_context(settings))
+        if will is not None:
+            client.will_set(
+                will.topic,
+                will.payload,
+                qos=1,
+                retain=will.retain,
+                properties=will.properties(PacketTypes.WILLMESSAGE),
+            )
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_log = self._on_log
+        client.on_socket_open = _without_delay
+        return client
+
+    def _fail(self) -> None:
+        if self.failure is None:
+            self.failure = lost(
+                self._settings.address,
+                self._detail,
+                answered=self.accepted,
+                tls=self._settings.tls,
+            )
+
+    # paho's callbacks: they run inside connect() and turn(), in our own thread.
+
+    def _on_connect(
+        self,
+        _client: Client,
+        _userdata: object,
+        _flags: ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            self.failure = refused(self._settings.address, reason.value, str(reason))
+            return
+        self.accepted = True
+        self.receive_maximum = getattr(properties, "ReceiveMaximum", _UNLIMITED_RECEIVE)
+        self.maximum_packet_size = getattr(properties, "MaximumPacketSize", _UNLIMITED_PACKET)
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _userdata: object,
+        flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if self.failure is None and flags.is_disconnect_packet_from_server:
+            self.failure = dismissed(self._settings.address, reason.value, str(reason))
+
+    def _on_publish(
+        self,
+        _client: Client,
+        _userdata: object,
+        message: int,
+        reason: ReasonCode,
+        _properties: Properties,
+    ) -> None:
+        self.answers.append(Answer(message, reason.value, str(reason)))
+
+    def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
+        if level == MQTT_LOG_ERR:
+            self._detail = text
+
+
+def _buffered(sock: socket.socket) -> bool:
+    return isinstance(sock, ssl.SSLSocket) and sock.fileno() >= 0 and sock.pending() > 0
+
+
+def _without_delay(_client: Client, _userdata: object, sock: Any) -> None:
+    # Two alerts in a row are not to wait for each other's acknowledgement by TCP.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,129 @@
+"""Which alert may go to the broker next, and what the broker's answer means for it.
+
+Nothing here sends or waits: the publisher tells what happened, and asks.
+
+Alerts go in the order of their sequence, several at a time. What the answer (MQTT 5.0, section
+3.4.2.1) does:
+
+======================================  =========================================================
+success                                 delivered: the outbox may forget it
+0x10 no matching subscribers            held: it waits, and all behind it wait with it, because
+0x80 unspecified error                  what stops this one stops the others too; it is sent
+0x83 implementation specific error      again after a pause that grows, and on every new
+0x87 not authorized                     connection
+0x97 quota exceeded, any other code
+0x90 topic name invalid                 set aside: the alert stays in the outbox, those behind it
+0x95 packet too large                   go on, because the fault is its own; it is tried again
+0x99 payload format invalid             with the next connection
+======================================  =========================================================
+
+A connection, and every pause, begins with one alert in flight; after the first success as many
+as the broker allows, 20 at most. With several in flight, a later one can arrive before an earlier
+one that was held: a subscriber may come between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from edge_runtime.backoff import Backoff
+
+MOST_IN_FLIGHT = 20
+NO_MATCHING_SUBSCRIBERS = 0x10
+PACKET_TOO_LARGE = 0x95
+TOPIC_NAME_INVALID = 0x90
+FAILURE = 0x80
+"""From this reason code on the broker says no: MQTT 5.0, section 2.4."""
+_SET_ASIDE = frozenset({TOPIC_NAME_INVALID, PACKET_TOO_LARGE, 0x99})
+
+
+class Verdict(StrEnum):
+    """What became of an alert."""
+
+    DELIVERED = "delivered"
+    HELD = "held"
+    SET_ASIDE = "set aside"
+
+
+class Delivery:
+    """The alerts on their way over one connection after another.
+
+    Attributes:
+        cursor: every alert up to this sequence was sent over this connection, or set aside.
+        in_flight: how many alerts wait for their answer.
+        held_until: until when the next try has to wait, in monotonic seconds; None while alerts
+            flow.
+        set_aside: the sequences that this connection's broker will not take.
+        settled: delivered, but still in the outbox. Who deletes them there clears this.
+    """
+
+    def __init__(self, retry: Backoff) -> None:
+        self._retry = retry
+        self._pauses: Iterator[float] = retry.delays()
+        self._window = 1
+        self._most = MOST_IN_FLIGHT
+        self._in_flight: dict[int, int] = {}
+        self.cursor = 0
+        self.held_until: float | None = None
+        self.set_aside: set[int] = set()
+        self.settled: set[int] = set()
+
+    def connected(self, receive_maximum: int) -> None:
+        """A new connection: whatever was not answered is sent again, from the first."""
+        self._most = min(MOST_IN_FLIGHT, receive_maximum)
+        self._in_flight.clear()
+        self.set_aside.clear()
+        self._rewind()
+
+    @property
+    def in_flight(self) -> int:
+        """How many alerts wait for their answer."""
+        return len(self._in_flight)
+
+    def resume(self, now: float) -> None:
+        """If a pause is over and all answers are there, start again from the first that waits."""
+        if self.held_until is not None and now >= self.held_until and not self._in_flight:
+            self._rewind()
+
+    def room(self, others: int) -> int:
+        """How many alerts may be sent now, with `others` messages of other kinds in flight."""
+        if self.held_until is not None:
+            return 0
+        free = min(self._window - len(self._in_flight), self._most - len(self._in_flight) - others)
+        return max(free, 0)
+
+    def wanted(self, sequence: int) -> bool:
+        """Take `sequence` as the next in order: whether it has to be sent."""
+        self.cursor = sequence
+        return sequence not in self.settled and sequence not in self.set_aside
+
+    def sent(self, message: int, sequence: int) -> None:
+        """The alert went out as the broker's message number `message`."""
+        self._in_flight[message] = sequence
+
+    def owns(self, message: int) -> bool:
+        """Whether an alert waits for the answer to `message`."""
+        return message in self._in_flight
+
+    def answered(self, message: int, code: int, now: float) -> tuple[int, Verdict]:
+        """The broker answered `message` with `code`: which alert it was and what became of it."""
+        sequence = self._in_flight.pop(message)
+        if code in _SET_ASIDE:
+            self.set_aside.add(sequence)
+            return sequence, Verdict.SET_ASIDE
+        if code == NO_MATCHING_SUBSCRIBERS or code >= FAILURE:
+            if self.held_until is None:
+                self._window = 1
+                self.held_until = now + next(self._pauses)
+            return sequence, Verdict.HELD
+        self.settled.add(sequence)
+        if self.held_until is None:
+            self._window = self._most
+            self._pauses = self._retry.delays()
+        return sequence, Verdict.DELIVERED
+
+    def _rewind(self) -> None:
+        self._window = 1
+        self.held_until = None
+        self.cursor = 0
