@@ -1,0 +1,584 @@
+"""The device's configuration: one TOML file, validated as a whole.
+
+`load` either gives settings that can be used, or tells everything that is wrong at once, each
+with its line. What the keys mean for a person is in docs/configuration.md.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from edge_runtime.alerts.alert import Severity
+from edge_runtime.config_checks import check, read_labels
+from edge_runtime.config_errors import ConfigError, Finding, Problem, dotted
+from edge_runtime.config_findings import findings
+from edge_runtime.config_lines import find_line
+from edge_runtime.config_values import (
+    DEFAULT_CLASSES,
+    Clock,
+    Context,
+    Host,
+    Listed,
+    ModelDevice,
+    Name,
+    Pair,
+    Polygon,
+    Range,
+    ReadableFile,
+    ResolvedPath,
+    Source,
+    TimeZone,
+    context,
+)
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""The days of the week; the place of each is its number in `datetime.weekday`."""
+
+Text = Annotated[str, Field(min_length=1, max_length=256)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Pixels = Annotated[int, Field(ge=1, le=16384)]
+
+PLAIN_PORT, TLS_PORT = 1883, 8883
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class DeviceConfig(_Section):
+    """Who this device is."""
+
+    site: Name = Field(
+        description="The branch or place; a level of every MQTT topic.", examples=["paris-12"]
+    )
+    name: Name = Field(
+        description="This device, unique within the site; a level of every MQTT topic.",
+        examples=["atm-1"],
+    )
+    state_dir: ResolvedPath | None = Field(
+        default=None,
+        description="The folder in which alerts wait; by default $STATE_DIRECTORY (systemd sets "
+        "it), or else ~/.local/state/edge-runtime.",
+        examples=["/var/lib/edge-runtime"],
+    )
+
+
+class ModelConfig(_Section):
+    """The detector, what it runs on and how its inputs and outputs are read."""
+
+    path: ReadableFile = Field(
+        description="The .tflite file for the CPU.", examples=["models/detector.tflite"]
+    )
+    labels: ReadableFile | None = Field(
+        default=None,
+        description="The class names, one a line; by default those inside the model.",
+        examples=["models/labels.txt"],
+    )
+    edgetpu_path: ReadableFile | None = Field(
+        default=None,
+        description="The model compiled for the Edge TPU; by default the file beside `path` "
+        "whose name ends in _edgetpu.tflite.",
+        examples=["models/detector_edgetpu.tflite"],
+    )
+    device: ModelDevice = Field(
+        default="auto",
+        description="What runs the model: `cpu`, `tpu`, `tpu:N` for one of several (from 0), or "
+        "`auto`, which takes a TPU where there is one.",
+        examples=["auto"],
+    )
+    threads: int = Field(
+        default=1, ge=1, le=16, description="Threads of the interpreter on the CPU.", examples=[2]
+    )
+    threshold: Share = Field(
+        default=0.5, description="The score from which a detection counts.", examples=[0.6]
+    )
+    thresholds: dict[str, Share] = Field(
+        default_factory=dict,
+        description="Thresholds for single classes, in place of `threshold`.",
+        examples=[{"person": 0.6}],
+    )
+    output: Literal["auto", "ssd", "classifier", "yolo", "blazeface"] = Field(
+        default="auto", description="How the outputs are laid out; `auto` decides by their shapes."
+    )
+    resize: Literal["stretch", "letterbox"] = Field(
+        default="stretch",
+        description="How a picture is fitted into the model's input: `letterbox` keeps its "
+        "proportions.",
+    )
+    colour: Literal["rgb", "bgr", "grey"] = Field(
+        default="rgb", description="The order of colours that the model was trained on."
+    )
+    range: Range | None = Field(
+        default=None,
+        description="The numbers that stand for black and white in the model's input; by default "
+        "what the model itself says.",
+        examples=[[-1, 1]],
+    )
+    max_detections: int = Field(
+        default=25,
+        ge=1,
+        le=1000,
+        description="The most objects taken from one picture.",
+        examples=[25],
+    )
+
+
+class TlsConfig(_Section):
+    """TLS to the broker. The table alone, even if empty, turns it on."""
+
+    ca: ReadableFile | None = Field(
+        default=None,
+        description="The certificate of the authority that signed the broker's, in PEM form; by "
+        "default those that the system trusts.",
+        examples=["tls/ca.pem"],
+    )
+    certificate: ReadableFile | None = Field(
+        default=None,
+        description="This device's certificate, in PEM form; needs `key`.",
+        examples=["tls/atm-1.pem"],
+    )
+    key: ReadableFile | None = Field(
+        default=None,
+        validate_default=True,
+        description="The certificate's private key, in PEM form and not encrypted.",
+        examples=["tls/atm-1.key"],
+    )
+
+    @field_validator("ca", "certificate")
+    @classmethod
+    def _valid_now(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path is None or not context(info).check_files:
+            return path
+        from edge_runtime.config_certificates import validities
+
+        try:
+            faults = [validity.fault(context(info).now) for validity in validities(path)]
+        except ValueError as error:
+            raise ValueError(f"{path} {error}") from None
+        # Of a bundle of authorities one is enough; of a certificate's chain all are needed.
+        told = next(filter(None, faults), None)
+        if told is not None and (info.field_name == "certificate" or None not in faults):
+            raise ValueError(f"the certificate {path} {told}")
+        return path
+
+    @field_validator("key")
+    @classmethod
+    def _fits_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        if "certificate" not in info.data:
+            return key  # told already
+        certificate: Path | None = info.data["certificate"]
+        if (certificate is None) != (key is None):
+            given, lacking = ("key", "certificate") if key else ("certificate", "key")
+            raise ValueError(f"there is a {given} without a {lacking}; both or neither are needed")
+        if certificate and key and context(info).check_files:
+            from edge_runtime.config_certificates import check_key
+
+            try:
+                check_key(certificate, key)
+            except ValueError as error:
+                raise ValueError(f"{key} {error}") from None
+        return key
+
+
+class MqttConfig(_Section):
+    """The broker. Without this table alerts stay on the device."""
+
+    host: Host = Field(
+        description="The broker's name or address.", examples=["mqtt.example.com"], min_length=1
+    )
+    port: int = Field(
+        default=PLAIN_PORT,
+        ge=1,
+        le=65535,
+        description=f"The broker's port; by default {TLS_PORT} with TLS.",
+        examples=[TLS_PORT],
+    )
+    client_id: Text | None = Field(
+        default=None,
+        description="The MQTT client identifier; by default made from site and device.",
+        examples=["paris-12-atm-1"],
+    )
+    username: Text | None = Field(
+        default=None, description="The user name at the broker.", examples=["atm-1"]
+    )
+    password_file: ReadableFile | None = Field(
+        default=None,
+        description="A file that holds the password, and nothing else.",
+        examples=["mqtt-password"],
+    )
+    password: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        validate_default=True,
+        description="The password itself, where no file can be had for it.",
+    )
+    keepalive: int = Field(
+        default=15,
+        ge=1,
+        le=65535,
+        description="Seconds without a sign of life after which broker and device give each "
+        "other up.",
+        examples=[15],
+    )
+    tls: TlsConfig | None = Field(default=None, description="TLS; even an empty table turns it on.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_port(cls, table: object) -> object:
+        return {"port": TLS_PORT, **table} if isinstance(table, dict) and "tls" in table else table
+
+    @field_validator("password_file")
+    @classmethod
+    def _holds_password(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path is not None and context(info).check_files:
+            _read_password(path)
+        return path
+
+    @field_validator("password")
+    @classmethod
+    def _one_password(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """The password itself, wherever it stood."""
+        path = info.data.get("password_file")
+        if path is None:
+            return password
+        if password is not None:
+            raise ValueError("there is a password_file, too; only one of the two is asked for")
+        return SecretStr(_read_password(path)) if context(info).check_files else None
+
+
+class MotionConfig(_Section):
+    """The motion gate, which spares the detector while nothing moves."""
+
+    enabled: bool = Field(default=True, description="false: every picture goes to the detector.")
+    area: float = Field(
+        default=0.002,
+        gt=0,
+        le=1,
+        description="The fraction of the picture that has to change.",
+        examples=[0.002],
+    )
+    level: int = Field(
+        default=12,
+        ge=1,
+        le=255,
+        description="By how many grey levels a pixel has to change.",
+        examples=[12],
+    )
+    hold: float = Field(
+        default=0.3,
+        ge=0,
+        description="Seconds for which the gate stays open after the last motion.",
+        examples=[0.3],
+    )
+    longest_rest: float = Field(
+        default=5.0,
+        gt=0,
+        description="Seconds after which the detector looks in any case.",
+        examples=[5.0],
+    )
+
+
+class ZoneConfig(_Section):
+    """A part of a camera's picture."""
+
+    name: Name = Field(
+        description="The zone's name, unique within the camera.", examples=["counter"]
+    )
+    polygon: Polygon = Field(
+        description="Its corners, one after another around it: three or more [x, y], as fractions "
+        "of the picture's width and height, from the upper left corner.",
+        examples=[[[0.1, 0.2], [0.9, 0.2], [0.9, 1.0], [0.1, 1.0]]],
+    )
+
+
+class CameraConfig(_Section):
+    """A camera, or a clip in place of one."""
+
+    name: Name = Field(
+        description="The camera's name, unique on the device; a level of its alerts' topics.",
+        examples=["atm"],
+    )
+    source: Source = Field(
+        description="Where its pictures come from.", examples=["rtsp://user:password@10.0.0.7/1"]
+    )
+    resolution: Pair[Pixels] | None = Field(
+        default=None,
+        description="Width and height in pixels to ask the camera for; by default its own choice.",
+        examples=[[1280, 720]],
+    )
+    fps: float | None = Field(
+        default=None,
+        gt=0,
+        description="The most pictures a second to look at; by default all.",
+        examples=[5],
+    )
+    stale_after: float = Field(
+        default=5.0,
+        gt=0,
+        description="Seconds without a picture after which the camera counts as lost.",
+        examples=[5.0],
+    )
+    motion: MotionConfig = Field(default=MotionConfig(), description="When the detector may rest.")
+    zones: Listed[ZoneConfig] = Field(
+        default=(), description="Parts of the picture that rules name."
+    )
+
+
+class ScheduleConfig(_Section):
+    """The weekly hours in which a rule is on."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    days: Annotated[Listed[Day], Field(min_length=1)] = Field(
+        default=DAYS,
+        description="The days on which the hours begin.",
+        examples=[["mon", "tue", "wed", "thu", "fri"]],
+    )
+    start: Clock = Field(
+        default=time(0, 0),
+        alias="from",
+        description="The first minute that counts.",
+        examples=["22:00"],
+    )
+    end: Clock = Field(
+        default=time(0, 0),
+        alias="to",
+        description="The first minute that does not. Before `from`: on the next day; the same as "
+        "`from`: 24 hours.",
+        examples=["06:00"],
+    )
+    time_zone: TimeZone = Field(
+        default="UTC",
+        description="The branch's time zone, by its IANA name.",
+        examples=["Europe/Paris"],
+    )
+
+
+class PresenceConfig(_Section):
+    """Tells when an object of a class stays in a zone, and when it has gone."""
+
+    kind: Literal["presence"] = Field(description="What the rule is about.", examples=["presence"])
+    name: Name = Field(
+        default="presence",
+        description="The rule's name, unique on the device; by default its kind.",
+        examples=["after-hours"],
+    )
+    cameras: Annotated[Listed[str], Field(min_length=1)] | None = Field(
+        default=None,
+        description="The cameras that it looks at; by default all.",
+        examples=[["atm"]],
+    )
+    zone: str | None = Field(
+        default=None,
+        description="The zone, which each of these cameras has to have; by default the whole "
+        "picture.",
+        examples=["counter"],
+    )
+    classes: Annotated[Listed[Text], Field(min_length=1)] = Field(
+        default=DEFAULT_CLASSES, description="The classes that count.", examples=[["person"]]
+    )
+    seconds: float = Field(
+        default=1.0,
+        ge=0,
+        description="How long an object has to stay before it is told.",
+        examples=[1.0],
+    )
+    grace: float = Field(
+        default=0.7,
+        ge=0,
+        description="Seconds without the object before it counts as gone.",
+        examples=[0.7],
+    )
+    cooldown: float = Field(
+        default=0.0,
+        ge=0,
+        description="Seconds after an end during which no new presence starts.",
+        examples=[30.0],
+    )
+    severity: Severity = Field(
+        default=Severity.MEDIUM, strict=False, description="How urgent its alerts are."
+    )
+    schedule: ScheduleConfig | None = Field(
+        default=None, description="When the rule is on; by default always."
+    )
+
+
+RuleConfig = Annotated[PresenceConfig, Field(discriminator="kind")]
+"""Any rule. A new kind is one more model: ``PresenceConfig | OtherConfig``."""
+
+
+class Config(_Section):
+    """The configuration of an edge-runtime device."""
+
+    device: DeviceConfig = Field(description="Who this device is.")
+    model: ModelConfig = Field(description="The detector.")
+    mqtt: MqttConfig | None = Field(
+        default=None, description="The broker; without it alerts stay on the device."
+    )
+    cameras: Annotated[Listed[CameraConfig], Field(min_length=1)] = Field(
+        description="The cameras, one table each."
+    )
+    rules: Listed[RuleConfig] = Field(
+        default=(), description="What is to be told, one table a rule."
+    )
+    _path: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def path(self) -> Path:
+        """The file that this configuration was loaded from."""
+        return self._path
+
+    def rules_for(self, camera: str) -> tuple[PresenceConfig, ...]:
+        """The rules that look at the camera of that name, in the order of the file."""
+        return tuple(rule for rule in self.rules if rule.cameras is None or camera in rule.cameras)
+
+
+def load(path: Path, *, check_files: bool = True) -> Config:
+    """Read and validate the configuration at `path`.
+
+    Args:
+        path: a TOML file, UTF-8. Relative paths in it count from its folder.
+        check_files: whether the model, certificates, password files it names have to be there
+            and in order. Without, no file but `path` is touched, and a password that stands in a
+            file is None.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
+    text = _read(path)
+    document = _parse(text, path)
+    folder = path.absolute().parent
+    labels = read_labels(document, folder) if check_files else None
+    found = list(check(document, labels))
+    config: Config | None = None
+    try:
+        config = Config.model_validate(
+            document, context=Context(folder=folder, check_files=check_files)
+        )
+    except ValidationError as error:
+        found += findings(error.errors(include_url=False), document, schema())
+    if config is None or found:
+        raise ConfigError(_located(found, text, path))
+    config._path = path
+    return config
+
+
+def schema() -> dict[str, Any]:
+    """The configuration as a JSON Schema (draft 2020-12), for editors."""
+    return {
+        "$schema": GenerateJsonSchema.schema_dialect,
+        **Config.model_json_schema(schema_generator=_SchemaWithoutNull),
+    }
+
+
+class _SchemaWithoutNull(GenerateJsonSchema):
+    """TOML has no null: what is optional is left out."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        result = super().default_schema(schema)
+        if result.get("default", ...) is None:
+            del result["default"]
+        return result
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def _read(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        text = "there is no such file; the path of a configuration is asked for"
+    except IsADirectoryError:
+        text = "this is a folder; the path of a configuration in it is asked for"
+    except OSError as error:
+        text = f"cannot be read ({error.strerror}); a file that this user can read is asked for"
+    else:
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            text = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+            raise ConfigError([Problem(str(path), line, None, text)]) from None
+    raise ConfigError([Problem(str(path), None, None, text)])
+
+
+_SYNTAX_PLACE = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
+_SYNTAX_HINTS = {
+    "Invalid value": 'no value; text stands in quotes, e.g. site = "paris-12"',
+    "Expected newline": "more follows the value; one key stands on a line, and text in quotes",
+    "Cannot": "this key or table stands here a second time; only [[tables in two brackets]] "
+    "may repeat",
+    "Invalid statement": 'no key; a line such as site = "paris-12" or [device] is asked for',
+}
+
+
+def _parse(text: str, path: Path) -> dict[str, Any]:
+    if text.startswith("\ufeff"):
+        fault = "the file begins with a byte order mark; save it as UTF-8 without one"
+        raise ConfigError([Problem(str(path), 1, None, fault)])
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([_syntax_problem(str(error), text, path)]) from None
+    except RecursionError:
+        fault = "lists stand in lists too deeply to be read; no key needs more than three levels"
+    except ValueError:  # the only other thing that tomllib lets through, from int()
+        fault = "a number has thousands of digits; no key needs more than five"
+    raise ConfigError([Problem(str(path), None, None, fault)])
+
+
+def _syntax_problem(message: str, text: str, path: Path) -> Problem:
+    place = _SYNTAX_PLACE.search(message)
+    what = message[: place.start()] if place else message
+    hint = next((hint for start, hint in _SYNTAX_HINTS.items() if what.startswith(start)), what)
+    if place and place[1]:
+        return Problem(str(path), int(place[1]), None, f"column {place[2]}: {hint}")
+    last = text.rstrip().count("\n") + 1
+    return Problem(str(path), last, None, f"at the end of the file: {hint}")
+
+
+def _located(found: list[Finding], text: str, path: Path) -> list[Problem]:
+    problems = [
+        Problem(str(path), find_line(text, finding.key), dotted(finding.key), finding.text)
+        for finding in found
+    ]
+    return sorted(problems, key=lambda problem: problem.line or 0)
+
+
+def _read_password(path: Path) -> str:
+    try:
+        password = path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise ValueError(
+            f"{path} is not UTF-8 text; one line with the password is asked for"
+        ) from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror})") from None
+    if not password:
+        raise ValueError(f"{path} is empty; one line with the password is asked for")
+    return password
