@@ -27,7 +27,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from edge_runtime.alerts.alert import Severity
-from edge_runtime.config_checks import check, read_labels
+from edge_runtime.config_checks import check, known_labels
 from edge_runtime.config_errors import ConfigError, Finding, Problem, dotted
 from edge_runtime.config_findings import findings
 from edge_runtime.config_lines import find_line
@@ -54,7 +54,7 @@ DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """The days of the week; the place of each is its number in `datetime.weekday`."""
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Score = Annotated[float, Field(gt=0, lt=1)]
 Pixels = Annotated[int, Field(ge=1, le=16384)]
 
 PLAIN_PORT, TLS_PORT = 1883, 8883
@@ -92,7 +92,8 @@ class ModelConfig(_Section):
     )
     labels: ReadableFile | None = Field(
         default=None,
-        description="The class names, one a line; by default those inside the model.",
+        description="The class names, one a line; a model of a kind that knows its own (`blazeface`) "
+        "needs none.",
         examples=["models/labels.txt"],
     )
     edgetpu_path: ReadableFile | None = Field(
@@ -110,10 +111,10 @@ class ModelConfig(_Section):
     threads: int = Field(
         default=1, ge=1, le=16, description="Threads of the interpreter on the CPU.", examples=[2]
     )
-    threshold: Share = Field(
+    threshold: Score = Field(
         default=0.5, description="The score from which a detection counts.", examples=[0.6]
     )
-    thresholds: dict[str, Share] = Field(
+    thresholds: dict[str, Score] = Field(
         default_factory=dict,
         description="Thresholds for single classes, in place of `threshold`.",
         examples=[{"person": 0.6}],
@@ -121,10 +122,10 @@ class ModelConfig(_Section):
     output: Literal["auto", "ssd", "classifier", "yolo", "blazeface"] = Field(
         default="auto", description="How the outputs are laid out; `auto` decides by their shapes."
     )
-    resize: Literal["stretch", "letterbox"] = Field(
-        default="stretch",
+    resize: Literal["stretch", "letterbox"] | None = Field(
+        default=None,
         description="How a picture is fitted into the model's input: `letterbox` keeps its "
-        "proportions.",
+        "proportions; by default as models of that kind expect it.",
     )
     colour: Literal["rgb", "bgr", "grey"] = Field(
         default="rgb", description="The order of colours that the model was trained on."
@@ -132,16 +133,29 @@ class ModelConfig(_Section):
     range: Range | None = Field(
         default=None,
         description="The numbers that stand for black and white in the model's input; by default "
-        "what the model itself says.",
+        "what the model itself says, or what its kind expects.",
         examples=[[-1, 1]],
     )
     max_detections: int = Field(
-        default=25,
+        default=100,
         ge=1,
         le=1000,
         description="The most objects taken from one picture.",
-        examples=[25],
+        examples=[100],
     )
+
+    @field_validator("labels")
+    @classmethod
+    def _holds_labels(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path is not None and context(info).check_files:
+            from edge_runtime.inference.engine import ModelError
+            from edge_runtime.inference.labels import read_labels
+
+            try:
+                read_labels(path)
+            except ModelError as error:
+                raise ValueError(str(error)) from None
+        return path
 
 
 class TlsConfig(_Section):
@@ -348,8 +362,6 @@ class CameraConfig(_Section):
 class ScheduleConfig(_Section):
     """The weekly hours in which a rule is on."""
 
-    model_config = ConfigDict(serialize_by_alias=True)
-
     days: Annotated[Listed[Day], Field(min_length=1)] = Field(
         default=DAYS,
         description="The days on which the hours begin.",
@@ -360,6 +372,7 @@ class ScheduleConfig(_Section):
         alias="from",
         description="The first minute that counts.",
         examples=["22:00"],
+        json_schema_extra={"default": "00:00"},
     )
     end: Clock = Field(
         default=time(0, 0),
@@ -367,6 +380,7 @@ class ScheduleConfig(_Section):
         description="The first minute that does not. Before `from`: on the next day; the same as "
         "`from`: 24 hours.",
         examples=["06:00"],
+        json_schema_extra={"default": "00:00"},
     )
     time_zone: TimeZone = Field(
         default="UTC",
@@ -469,7 +483,7 @@ def load(path: Path, *, check_files: bool = True) -> Config:
     text = _read(path)
     document = _parse(text, path)
     folder = path.absolute().parent
-    labels = read_labels(document, folder) if check_files else None
+    labels = known_labels(document, folder) if check_files else None
     found = list(check(document, labels))
     config: Config | None = None
     try:

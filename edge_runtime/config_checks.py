@@ -7,7 +7,6 @@ is told already.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ from edge_runtime.config_values import DEFAULT_CLASSES
 
 Document = dict[str, Any]
 _Tables = list[tuple[Key, Document]]
-
-_NUMBERED_LABEL = re.compile(r"\d+[\s:,]+(.+)")
 
 
 def check(document: Document, labels: frozenset[str] | None) -> Iterator[Finding]:
@@ -43,19 +40,17 @@ def check(document: Document, labels: frozenset[str] | None) -> Iterator[Finding
         yield from _unknown_classes(document, rules, labels)
 
 
-def read_labels(document: Document, folder: Path) -> frozenset[str] | None:
-    """The class names in the model's label file; None where there is no file that can be read.
-
-    A line is a name; a number in front of it may be meant as its index, so both readings count.
-    """
+def known_labels(document: Document, folder: Path) -> frozenset[str] | None:
+    """The class names in the model's labels file; None where there is none that can be read."""
     match document:
-        case {"model": {"labels": str(name)}} if "\0" not in name:
+        case {"model": {"labels": str(name)}} if name.isprintable():
+            from edge_runtime.inference.engine import ModelError
+            from edge_runtime.inference.labels import read_labels
+
             try:
-                lines = (folder / name).read_text(encoding="utf-8").splitlines()
-            except (OSError, UnicodeDecodeError):
-                return None
-            numbered = (_NUMBERED_LABEL.fullmatch(line.strip()) for line in lines)
-            return frozenset(line.strip() for line in lines) | {m[1] for m in numbered if m}
+                return frozenset(read_labels(folder / name))
+            except ModelError:
+                return None  # the key labels itself tells why
     return None
 
 

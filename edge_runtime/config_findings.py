@@ -136,7 +136,7 @@ def _unknown_key(loc: Key, schema: Schema) -> str:
     *around, name = loc
     table = _walk(tuple(around), schema)
     header = _header(table.key)
-    text = f"is no key of {header}; {suggestion(name, table.node.get('properties', {}))}"
+    text = f"is no key of {header}; {suggestion(str(name), table.node.get('properties', {}))}"
     while around:
         around.pop()
         outer = _walk(tuple(around), schema)
@@ -225,7 +225,7 @@ def _wanted_list(node: Schema, schema: Schema) -> str:
     if item.get("type", "object") == "object":
         return "a list of tables"
     many = "entries" if least == most else "or more entries"
-    return f"a list of {least} {many}, each {_wanted(item, schema)},"
+    return f"a list of {least} {many} (each {_wanted(item, schema)})"
 
 
 def _example(place: _Place, schema: Schema) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    PlainSerializer,
     Secret,
     ValidationInfo,
     WithJsonSchema,
@@ -41,19 +41,30 @@ _NAME = re.compile(r"[^/+#\s]{1,64}")
 _DEVICE = re.compile(r"auto|cpu|tpu(:\d{1,2})?")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
-_STREAM = re.compile(r"//[^/\s]")
+_STREAM = re.compile(r"//[^/\s]\S*")
+_CAMERA = re.compile(r"\S+")
+_NUMBER = re.compile(r"\d{1,3}")
 
-SOURCE_FORMS = {
-    "file": "file:clips/lobby.mp4",
-    "v4l2": "v4l2:/dev/video0",
-    "rtsp": "rtsp://user:password@10.0.0.7/stream",
-    "rtsps": "rtsps://user:password@10.0.0.7/stream",
-    "http": "http://10.0.0.7/video.mjpg",
-    "https": "https://10.0.0.7/video.mjpg",
-    "picamera2": "picamera2:0",
-    "synthetic": "synthetic:",
+
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """One kind of source: what follows its scheme and colon, and a whole one as an example."""
+
+    form: re.Pattern[str]
+    example: str
+
+
+SOURCE_KINDS = {
+    "file": SourceKind(re.compile(r".*\S.*"), "file:clips/lobby.mp4"),
+    "v4l2": SourceKind(_CAMERA, "v4l2:/dev/video0"),
+    "rtsp": SourceKind(_STREAM, "rtsp://user:password@10.0.0.7/stream"),
+    "rtsps": SourceKind(_STREAM, "rtsps://user:password@10.0.0.7/stream"),
+    "http": SourceKind(_STREAM, "http://10.0.0.7/video.mjpg"),
+    "https": SourceKind(_STREAM, "https://10.0.0.7/video.mjpg"),
+    "picamera2": SourceKind(_NUMBER, "picamera2:0"),
+    "synthetic": SourceKind(re.compile(r".*"), "synthetic:?width=640&height=360&fps=10"),
 }
-"""The kinds of sources, with an example of each. A path without a scheme is a file, too."""
+"""The kinds of sources by scheme. A path without a scheme is a file, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +147,7 @@ def _clock(value: object) -> object:
     return time.fromisoformat(value)
 
 
-Clock = Annotated[
-    time,
-    BeforeValidator(_clock),
-    PlainSerializer(lambda clock: f"{clock:%H:%M}", return_type=str),
-    _text_schema(_CLOCK.pattern),
-]
+Clock = Annotated[time, BeforeValidator(_clock), _text_schema(_CLOCK.pattern)]
 """A time of day, written HH:MM."""
 
 
@@ -208,31 +214,21 @@ def _source(source: SourceUrl, info: ValidationInfo) -> SourceUrl:
     url = source.get_secret_value()
     match = _SCHEME.fullmatch(url)
     scheme, rest = (match[1].lower(), match[2]) if match else ("file", url)
-    example = SOURCE_FORMS.get(scheme)
-    if example is None:
+    kind = SOURCE_KINDS.get(scheme)
+    if kind is None:
         raise ValueError(
-            f"{shown(url)} begins with no known kind of source; "
-            f"{suggestion(scheme, SOURCE_FORMS)} (the path of a clip, or one of "
-            f"{', '.join(f'{name}:' for name in SOURCE_FORMS)} is asked for)"
+            f"{shown(url)} begins with no known kind of source; {suggestion(scheme, SOURCE_KINDS)} "
+            f"(the path of a clip, or one of {', '.join(f'{name}:' for name in SOURCE_KINDS)} is "
+            "asked for)"
         )
-    if not url.isprintable() or not _source_is_complete(scheme, rest):
-        raise ValueError(f"{shown(url)} is not complete; {example} is how it is written")
+    if not url.isprintable() or not kind.form.fullmatch(rest):
+        raise ValueError(
+            f"{shown(url)} is not a whole source; {kind.example} is how one is written"
+        )
     if scheme != "file":
         return SourceUrl(f"{scheme}:{rest}")
-    path = re.sub("^//(?=/)", "", rest)
+    path = unquote(urlsplit(url).path) if match and rest.startswith("//") else rest
     return SourceUrl(str(context(info).folder.absolute() / path))
-
-
-def _source_is_complete(scheme: str, rest: str) -> bool:
-    match scheme:
-        case "rtsp" | "rtsps" | "http" | "https":
-            return _STREAM.match(rest) is not None
-        case "picamera2":
-            return rest.isdecimal()
-        case "synthetic":
-            return True
-        case _:
-            return rest.strip() != ""
 
 
 Source = Annotated[
