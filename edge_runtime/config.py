@@ -92,8 +92,8 @@ class ModelConfig(_Section):
     )
     labels: ReadableFile | None = Field(
         default=None,
-        description="The class names, one a line; a model of a kind that knows its own (`blazeface`) "
-        "needs none.",
+        description="The class names, one a line; a model of a kind that knows its own "
+        "(`blazeface`) needs none.",
         examples=["models/labels.txt"],
     )
     edgetpu_path: ReadableFile | None = Field(
