@@ -1,0 +1,435 @@
+"""The publisher against a real broker that is down, dies, freezes, or says no."""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_runtime import __version__
+from edge_runtime.backoff import Backoff
+from edge_runtime.messaging.link import LinkState
+from tests.broker import Broker, Subscriber, wait_for
+from tests.integration.messaging.conftest import (
+    Device,
+    MakeDevice,
+    first_arrivals,
+    make_alert,
+)
+
+STATUS = "edge/v1/branch-7/atm-1/status"
+
+
+def test_an_alert_arrives_as_the_contract_says(make_device: MakeDevice) -> None:
+    with Broker() as broker, Subscriber(broker, "edge/v1/+/+/alert/#") as subscriber:
+        device = make_device(broker)
+        made = device.outbox.commit(make_alert(), model=None, clock_synchronised=True)
+        (message,) = wait_for(subscriber.messages, "the alert")
+        assert message["topic"] == "edge/v1/branch-7/atm-1/alert/front/presence"
+        assert (message["qos"], message["retain"]) == (1, 0)
+        assert message["payload"]["id"] == made.id
+        assert message["properties"] == {
+            "payload-format-indicator": 1,
+            "content-type": "application/cloudevents+json",
+            "user-properties": {"severity": "high", "sequence": "1"},
+        }
+        device.wait_until_empty()
+
+
+def test_a_broker_that_is_down_at_the_start_gets_everything_in_order_when_it_comes(
+    make_device: MakeDevice,
+) -> None:
+    broker = Broker()
+    device = make_device(broker)
+    sequences = device.commit(100)
+    device.wait_for_state(LinkState.WAITING)
+    assert device.publisher.stats().depth == 100
+    assert device.publisher.stats().last_error == (
+        f"nothing listens at 127.0.0.1:{broker.port}: the broker is down, or the port is another"
+    )
+    with broker, Subscriber(broker) as subscriber:
+        device.wait_until_empty()
+        wait_for(lambda: len(subscriber.payloads("alert")) >= 100, "all alerts")
+        assert first_arrivals(subscriber.payloads("alert")) == sequences
+
+
+def test_a_broker_that_is_killed_and_comes_back_costs_no_alert_and_no_order(
+    make_device: MakeDevice,
+) -> None:
+    with Broker() as broker, Subscriber(broker) as subscriber:
+        device = make_device(broker)
+        device.wait_for_state(LinkState.ONLINE)
+        committed: list[int] = []
+        over = threading.Event()
+
+        def commit() -> None:
+            while not over.is_set():
+                committed.extend(device.commit())
+                over.wait(0.002)
+
+        analysis = threading.Thread(target=commit)
+        analysis.start()
+        for _ in range(2):
+            seen = len(subscriber.payloads("alert"))
+            wait_for(lambda seen=seen: len(subscriber.payloads("alert")) > seen + 50, "alerts")
+            broker.kill()
+            device.wait_for_state(LinkState.WAITING)
+            wait_for(lambda: device.outbox.depth() > 50, "alerts wait")
+            broker.start()
+        over.set()
+        analysis.join()
+        device.wait_until_empty()
+        wait_for(
+            lambda: len(set(first_arrivals(subscriber.payloads("alert")))) == len(committed),
+            "every committed alert",
+        )
+        assert first_arrivals(subscriber.payloads("alert")) == committed
+        assert device.publisher.stats().reconnects == 2
+
+
+def test_alerts_wait_for_a_subscriber_and_are_not_given_to_nobody(
+    make_device: MakeDevice, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "edge_runtime")
+    with Broker() as broker:
+        device = make_device(broker)
+        sequences = device.commit(30)
+        wait_for(lambda: device.publisher.stats().held, "the alerts are held")
+        # Several tries later they are still there, in flight one at a time, told of once.
+        wait_for(lambda: broker.log.count("Received PUBLISH from atm-1") >= 5, "some tries")
+        assert device.publisher.stats().depth == 30
+        assert device.publisher.stats().in_flight <= 1
+        assert caplog.text.count("No matching subscribers") == 1
+        with Subscriber(broker, "edge/v1/+/+/alert/#") as subscriber:
+            device.wait_until_empty()
+            wait_for(lambda: len(subscriber.messages()) >= 30, "all alerts")
+            assert first_arrivals(subscriber.payloads()) == sequences
+        assert device.publisher.stats().held is None
+
+
+def test_held_alerts_are_tried_again_at_once_on_a_new_connection(make_device: MakeDevice) -> None:
+    with Broker() as broker:
+        device = make_device(broker, publisher={"retry": Backoff(600, 600)})
+        device.commit(3)
+        wait_for(lambda: device.publisher.stats().held, "the alerts are held")
+        with Subscriber(broker) as subscriber:
+            broker.kill()
+            device.wait_for_state(LinkState.WAITING)
+            # So that it is back before us; this session is made anew, with its subscription.
+            broker.start()
+            wait_for(
+                lambda: device.outbox.depth() == 0 or device.publisher.stats().held, "an answer"
+            )
+            if device.outbox.depth():  # We were back before the subscriber was.
+                wait_for(lambda: broker.log.count("Sending SUBACK") >= 2, "mosquitto_sub is back")
+                broker.kill()
+                broker.start()
+            assert subscriber is not None
+
+
+def test_what_waited_when_the_process_ended_is_sent_by_the_next(make_device: MakeDevice) -> None:
+    broker = Broker()
+    before = make_device(broker)
+    before.commit(5)
+    before.publisher.stop(1.0)
+    before.outbox.close()
+    with broker, Subscriber(broker) as subscriber:
+        after = make_device(broker)
+        assert after.commit() == [6]
+        after.wait_until_empty()
+        wait_for(lambda: len(subscriber.payloads("alert")) >= 6, "all alerts")
+        assert first_arrivals(subscriber.payloads("alert")) == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_birth_is_retained_and_changes_of_status_and_health_too(
+    make_device: MakeDevice,
+) -> None:
+    with Broker() as broker:
+        device = make_device(broker)
+        device.wait_for_state(LinkState.ONLINE)
+        with Subscriber(broker, STATUS) as subscriber:
+            (birth,) = wait_for(subscriber.messages, "the birth")
+            assert birth["retain"] == 1
+            assert birth["payload"]["state"] == "online"
+            assert birth["payload"]["version"] == __version__
+            assert birth["payload"]["since"].endswith("Z")
+        device.publisher.publish_status({"state": "degraded", "reason": "no TPU"})
+        device.publisher.publish_health({"outbox": {"depth": 3}})
+        with Subscriber(broker, "edge/v1/branch-7/atm-1/+") as late:
+            wait_for(lambda: late.payloads("health"), "the health")
+            assert late.payloads("health")[-1] == {"outbox": {"depth": 3}}
+            wait_for(lambda: late.payloads("status")[-1]["state"] == "degraded", "the status")
+        # A broker that was killed may have forgotten both: they are the first that it is told.
+        broker.kill()
+        broker.start()
+        with Subscriber(broker, STATUS) as again:
+            wait_for(
+                lambda: any(each["state"] == "degraded" for each in again.payloads()),
+                "the same status as before",
+            )
+
+
+def test_a_clean_stop_sends_what_waits_and_says_offline(make_device: MakeDevice) -> None:
+    with Broker() as broker, Subscriber(broker) as subscriber:
+        device = make_device(broker)
+        device.wait_for_state(LinkState.ONLINE)
+        device.commit(200)
+        started = time.monotonic()
+        device.publisher.stop(2.0)
+        assert time.monotonic() - started < 2.0
+        assert device.outbox.depth() == 0
+        assert device.publisher.stats().link is LinkState.STOPPED
+        wait_for(lambda: len(subscriber.payloads()) >= 202, "birth, alerts and farewell")
+        assert len(subscriber.payloads("alert")) == 200
+        assert subscriber.payloads()[-1] == {
+            "state": "offline",
+            "reason": "stopped",
+            "version": __version__,
+        }
+
+
+def test_a_stop_without_a_broker_returns_within_its_time(make_device: MakeDevice) -> None:
+    device = make_device(Broker(), publisher={"reconnect": Backoff(60, 60)})
+    device.commit(3)
+    device.wait_for_state(LinkState.WAITING)
+    started = time.monotonic()
+    device.publisher.stop(1.0)
+    assert time.monotonic() - started < 0.5
+    assert device.outbox.depth() == 3
+
+
+def test_a_stop_with_a_frozen_broker_returns_within_its_time(make_device: MakeDevice) -> None:
+    with Broker() as broker, Subscriber(broker):
+        device = make_device(broker)
+        device.wait_for_state(LinkState.ONLINE)
+        broker.freeze()
+        device.commit(3)
+        started = time.monotonic()
+        device.publisher.stop(1.0)
+        assert time.monotonic() - started < 1.2
+        assert device.outbox.depth() == 3
+
+
+PUBLISHING_PROCESS = """
+import pathlib, sys, time
+from edge_runtime.alerts.alert import Origin
+from edge_runtime.alerts.outbox import Outbox
+from edge_runtime.messaging.publisher import Publisher
+from edge_runtime.messaging.settings import MqttSettings
+from edge_runtime.messaging.topics import Topics
+outbox = Outbox(pathlib.Path(sys.argv[1]), Origin("branch-7", "atm-1"))
+settings = MqttSettings("127.0.0.1", "atm-1", int(sys.argv[2]))
+Publisher(settings, outbox, Topics("branch-7", "atm-1")).start()
+time.sleep(600)
+"""
+
+
+def test_the_last_will_tells_of_a_process_that_was_killed(tmp_path: Path) -> None:
+    with Broker() as broker, Subscriber(broker, STATUS) as subscriber:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PUBLISHING_PROCESS, str(tmp_path / "o.db"), str(broker.port)]
+        )
+        wait_for(subscriber.payloads, "the birth")
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        wait_for(lambda: len(subscriber.payloads()) >= 2, "the last will")
+        assert subscriber.payloads()[1] == {
+            "state": "offline",
+            "reason": "connection lost",
+            "version": __version__,
+        }
+        with Subscriber(broker, STATUS) as late:
+            (will,) = wait_for(late.messages, "the retained will")
+            assert will["retain"] == 1
+            assert will["payload"]["state"] == "offline"
+
+
+def test_a_wrong_password_is_refused_told_once_and_nowhere_repeated(
+    make_device: MakeDevice, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Broker(users={"atm": "right"}) as broker:
+        device = make_device(broker, username="atm", password="wr0ng-s3cret")
+        device.commit()
+        wait_for(lambda: broker.log.count("not authorised") >= 3, "three tries")
+        stats = device.publisher.stats()
+        assert stats.link in {LinkState.REFUSED, LinkState.CONNECTING}
+        assert stats.last_error == (
+            f"the broker 127.0.0.1:{broker.port} refused the connection: user name or password "
+            "is wrong, or this client may not connect (Not authorized)"
+        )
+        assert caplog.text.count("refused the connection") == 1
+        assert "wr0ng" not in caplog.text + repr(stats)
+        assert device.outbox.depth() == 1
+
+
+def test_the_right_password_is_let_in(make_device: MakeDevice) -> None:
+    with Broker(users={"atm": "right"}) as broker:
+        make_device(broker, username="atm", password="right").wait_for_state(LinkState.ONLINE)
+
+
+def test_a_broker_that_freezes_is_found_by_the_watch_on_progress(make_device: MakeDevice) -> None:
+    with Broker() as broker, Subscriber(broker) as subscriber:
+        device = make_device(broker, publisher={"stall_after": 1.0})
+        device.wait_for_state(LinkState.ONLINE)
+        broker.freeze()
+        sequences = device.commit(30)
+        device.wait_for_state(LinkState.WAITING)
+        assert device.publisher.stats().last_error == (
+            f"the broker 127.0.0.1:{broker.port} has acknowledged nothing for 1 s: connecting again"
+        )
+        broker.thaw()
+        device.wait_until_empty()
+        wait_for(lambda: len(first_arrivals(subscriber.payloads("alert"))) == 30, "all alerts")
+        assert first_arrivals(subscriber.payloads("alert")) == sequences
+
+
+def test_a_half_open_connection_is_found_by_the_keepalive(make_device: MakeDevice) -> None:
+    with Broker() as broker:
+        device = make_device(broker, keepalive=1)
+        device.wait_for_state(LinkState.ONLINE)
+        wait_for(lambda: device.publisher.stats().depth == 0, "nothing waits")
+        broker.freeze()
+        device.wait_for_state(LinkState.WAITING)
+        broker.thaw()
+        device.wait_for_state(LinkState.ONLINE)
+
+
+def test_each_change_of_the_link_is_logged_once_and_counted(
+    make_device: MakeDevice, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "edge_runtime")
+    broker = Broker()
+    device = make_device(broker, publisher={"reconnect": Backoff(0.02, 0.02)})
+    wait_for(lambda: device.publisher.stats().changes.get(LinkState.WAITING, 0) >= 5, "five tries")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"MQTT waiting: nothing listens at 127.0.0.1:{broker.port}: the broker is down, or the "
+        "port is another"
+    ]
+    with broker:
+        device.wait_for_state(LinkState.ONLINE)
+        assert caplog.records[-1].getMessage() == f"MQTT online: 127.0.0.1:{broker.port}"
+        assert len(caplog.records) == 2
+
+
+def test_an_alert_that_the_broker_finds_too_large_stays_and_stops_nobody(
+    make_device: MakeDevice, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Broker(extra=["message_size_limit 2000"]) as broker, Subscriber(broker) as subscriber:
+        device = make_device(broker)
+        device.commit()
+        large = device.commit(alert=make_alert(boxes=200))
+        device.commit(3)
+        wait_for(lambda: device.outbox.depth() == 1, "only the large one waits")
+        assert first_arrivals(subscriber.payloads("alert")) == [1, 3, 4, 5]
+        assert [entry.sequence for entry in device.outbox.pending(0, 10)] == large
+        assert device.publisher.stats().set_aside == 1
+        assert (
+            "the broker will not take alert 2, which stays in the outbox: Packet too large"
+            in caplog.text
+        )
+        assert device.publisher.stats().reconnects == 0
+
+
+def test_a_packet_above_the_brokers_maximum_is_not_sent_at_all(make_device: MakeDevice) -> None:
+    with Broker(extra=["max_packet_size 2000"]) as broker, Subscriber(broker):
+        device = make_device(broker)
+        device.commit(alert=make_alert(boxes=200))
+        device.commit(3)
+        wait_for(lambda: device.outbox.depth() == 1, "only the large one waits")
+        assert device.publisher.stats().set_aside == 1
+        assert device.publisher.stats().reconnects == 0
+
+
+def test_a_backlog_keeps_to_the_brokers_receive_maximum(make_device: MakeDevice) -> None:
+    with Broker(extra=["max_inflight_messages 2"]) as broker, Subscriber(broker):
+        device = make_device(broker)
+        device.commit(200)
+        for number in range(50):
+            device.publisher.publish_health({"number": number})
+        device.wait_until_empty()
+        assert device.publisher.stats().reconnects == 0
+
+
+def test_an_alert_that_is_not_authorised_waits(make_device: MakeDevice, tmp_path: Path) -> None:
+    rights = tmp_path / "rights"
+    rights.write_text("topic readwrite edge/v1/branch-7/atm-1/status\n")
+    rights.chmod(0o600)
+    with Broker(extra=[f"acl_file {rights}"]) as broker:
+        device = make_device(broker)
+        device.commit(3)
+        wait_for(lambda: device.publisher.stats().held, "the alerts are held")
+        assert device.publisher.stats().held == (
+            "the broker does not take the alerts: Not authorized"
+        )
+        assert device.outbox.depth() == 3
+
+
+def test_a_second_device_of_the_same_client_id_is_named(make_device: MakeDevice) -> None:
+    with Broker() as broker:
+        device = make_device(broker, publisher={"reconnect": Backoff(60, 60)})
+        device.wait_for_state(LinkState.ONLINE)
+        with Subscriber(broker, extra=["-i", "atm-1"]):
+            device.wait_for_state(LinkState.WAITING)
+        assert device.publisher.stats().last_error == (
+            f"the broker 127.0.0.1:{broker.port} closed the connection: another client connected "
+            "with the same client id (Session taken over)"
+        )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_server_that_answers_rubbish_cannot_end_the_publisher(
+    make_device: MakeDevice, seed: int
+) -> None:
+    rng = random.Random(seed)
+    accepted = bytes.fromhex("20 03 00 00 00")  # A CONNACK with success, to get further.
+
+    def answer(server: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            with client:
+                client.recv(4096)
+                rubbish = bytes([rng.choice((0x20, 0x40, 0x90, 0xE0, 0x30, 0xD0, 0x50))])
+                rubbish += bytes([rng.randrange(12)]) + rng.randbytes(40)
+                client.sendall(rng.choice((b"", accepted)) + rubbish)
+
+    broker = Broker()
+    with socket.create_server((broker.host, broker.port)) as server:
+        threading.Thread(target=answer, args=(server,), daemon=True).start()
+        device = make_device(broker, publisher={"reconnect": Backoff(0.001, 0.002)})
+        device.commit(2)
+        wait_for(
+            lambda: device.publisher.stats().changes.get(LinkState.CONNECTING, 0) > 150,
+            f"150 tries; {device.publisher.stats()}",
+        )
+        server.shutdown(socket.SHUT_RDWR)
+    with broker, Subscriber(broker):
+        device.wait_until_empty()
+
+
+def test_the_heartbeat_beats_in_every_state(make_device: MakeDevice) -> None:
+    def beats(device: Device) -> None:
+        last = device.publisher.heartbeat
+        wait_for(lambda: device.publisher.heartbeat > last, "the next beat", timeout=3.0)
+
+    broker = Broker()
+    device = make_device(broker, publisher={"reconnect": Backoff(2, 2)})
+    device.wait_for_state(LinkState.WAITING)
+    beats(device)
+    with broker:
+        device.wait_for_state(LinkState.ONLINE)
+        beats(device)
+        device.commit()
+        wait_for(lambda: device.publisher.stats().held, "the alert is held")
+        beats(device)

@@ -1,0 +1,290 @@
+"""The outbox on a real disk, with real failures."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.alerts.alert import Alert, ModelIdentity, Origin, Severity
+from edge_runtime.alerts.outbox import SCHEMA_VERSION, Entry, Outbox, OutboxError
+
+MODEL = ModelIdentity("ssd", "1", "0" * 64)
+Commit = Callable[[], int]
+
+
+@pytest.fixture
+def commit(outbox: Outbox, alert: Alert) -> Commit:
+    return lambda: int(outbox.commit(alert, model=MODEL, clock_synchronised=True).sequence)
+
+
+def test_what_was_committed_is_what_waits(outbox: Outbox, alert: Alert) -> None:
+    made = outbox.commit(alert, model=MODEL, clock_synchronised=False)
+    assert outbox.pending(0, 10) == [Entry(1, "front", "presence", Severity.HIGH, made.to_json())]
+    told = json.loads(outbox.pending(0, 10)[0].payload)
+    assert told["id"] == f"atm-1/{outbox.epoch}/1"
+    assert told["source"] == "branch-7/atm-1/front"
+    assert told["data"]["model"]["name"] == "ssd"
+    assert told["data"]["clock_synchronised"] is False
+
+
+def test_sequences_rise_by_one_from_one(commit: Commit) -> None:
+    assert [commit() for _ in range(5)] == [1, 2, 3, 4, 5]
+
+
+def test_pending_goes_on_after_a_sequence_and_stops_at_the_limit(
+    outbox: Outbox, commit: Commit
+) -> None:
+    for _ in range(5):
+        commit()
+    assert [entry.sequence for entry in outbox.pending(2, 2)] == [3, 4]
+    assert outbox.pending(5, 2) == []
+
+
+def test_what_was_delivered_waits_no_longer(outbox: Outbox, commit: Commit) -> None:
+    for _ in range(5):
+        commit()
+    outbox.delivered([1, 2, 4])
+    assert [entry.sequence for entry in outbox.pending(0, 10)] == [3, 5]
+    assert outbox.depth() == 2
+
+
+def test_delivering_twice_or_nothing_changes_nothing(outbox: Outbox, commit: Commit) -> None:
+    commit()
+    outbox.delivered([1])
+    outbox.delivered([1, 99])
+    outbox.delivered([])
+    assert outbox.depth() == 0
+
+
+def test_a_sequence_is_never_used_again_even_when_all_rows_are_gone(
+    tmp_path: Path, origin: Origin, alert: Alert
+) -> None:
+    path = tmp_path / "o.db"
+    with Outbox(path, origin) as outbox:
+        for _ in range(3):
+            outbox.commit(alert, model=None, clock_synchronised=True)
+        outbox.delivered([1, 2, 3])
+        epoch = outbox.epoch
+    with Outbox(path, origin) as again:
+        assert again.depth() == 0
+        made = again.commit(alert, model=None, clock_synchronised=True)
+        assert made.id == f"atm-1/{epoch}/4"
+
+
+def test_what_waits_waits_after_opening_again(tmp_path: Path, origin: Origin, alert: Alert) -> None:
+    path = tmp_path / "o.db"
+    with Outbox(path, origin) as outbox:
+        outbox.commit(alert, model=None, clock_synchronised=True)
+        before = outbox.pending(0, 10)
+    with Outbox(path, origin) as again:
+        assert again.depth() == 1
+        assert again.pending(0, 10) == before
+
+
+def test_a_new_file_has_a_new_and_larger_epoch(tmp_path: Path, origin: Origin) -> None:
+    with Outbox(tmp_path / "a.db", origin) as first, Outbox(tmp_path / "b.db", origin) as second:
+        assert second.epoch > first.epoch
+
+
+def test_commits_of_many_threads_have_no_gaps_and_no_repeats(
+    outbox: Outbox, commit: Commit
+) -> None:
+    seen: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: seen.extend(commit() for _ in range(50))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    removed = 0
+    while any(thread.is_alive() for thread in threads):
+        entries = outbox.pending(0, 20)
+        outbox.delivered(entry.sequence for entry in entries)
+        removed += len(entries)
+    for thread in threads:
+        thread.join()
+    assert sorted(seen) == list(range(1, 401))
+    assert outbox.depth() == 400 - removed
+
+
+def test_the_publisher_is_woken_after_the_alert_is_readable(outbox: Outbox, commit: Commit) -> None:
+    depths: list[int] = []
+    outbox.on_commit = lambda: depths.append(len(outbox.pending(0, 10)))
+    commit()
+    commit()
+    assert depths == [1, 2]
+
+
+def test_a_commit_is_synced_to_the_disk(outbox: Outbox) -> None:
+    # The connection that commits is asked: these pragmas belong to a connection, not to a file.
+    ask = outbox._connection.execute
+    assert ask("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert ask("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+def test_another_process_is_kept_out_and_told_who_has_it(outbox: Outbox, tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib\n"
+        "from edge_runtime.alerts.outbox import Outbox, OutboxError\n"
+        "from edge_runtime.alerts.alert import Origin\n"
+        "try: Outbox(pathlib.Path(sys.argv[1]), Origin('s', 'd'))\n"
+        "except OutboxError as error: print(error)\n"
+    )
+    path = tmp_path / "outbox.db"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == (
+        f"the outbox {path} is in use by process {os.getpid()}: stop that one, or give this one "
+        "a state directory of its own"
+    )
+
+
+def test_this_process_cannot_open_it_twice_either(outbox: Outbox, tmp_path: Path) -> None:
+    with pytest.raises(OutboxError, match="is in use by process"):
+        Outbox(tmp_path / "outbox.db", Origin("s", "d"))
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path: Path, origin: Origin) -> None:
+    path = tmp_path / "nowhere" / "o.db"
+    with pytest.raises(OutboxError) as error:
+        Outbox(path, origin)
+    assert str(error.value) == (
+        f"cannot write the outbox {path}: No such file or directory; its folder has to exist and "
+        "to be writable for this user"
+    )
+
+
+def test_a_file_that_is_a_folder_cannot_be_the_outbox(tmp_path: Path, origin: Origin) -> None:
+    (tmp_path / "o.db").mkdir()
+    with pytest.raises(OutboxError, match="cannot write the outbox"):
+        Outbox(tmp_path / "o.db", origin)
+
+
+def test_a_file_that_is_not_sqlite_is_damaged(tmp_path: Path, origin: Origin) -> None:
+    path = tmp_path / "o.db"
+    path.write_bytes(b"these are no alerts" * 500)
+    with pytest.raises(OutboxError) as error:
+        Outbox(path, origin)
+    assert str(error.value) == (
+        f"the outbox {path} is damaged (file is not a database): move it aside, its -wal file "
+        "with it, and a new one is made at the next start"
+    )
+
+
+def test_damage_in_the_middle_is_found_when_opening(
+    tmp_path: Path, origin: Origin, alert: Alert
+) -> None:
+    path = tmp_path / "o.db"
+    with Outbox(path, origin) as outbox:
+        for _ in range(200):
+            outbox.commit(alert, model=MODEL, clock_synchronised=True)
+    content = bytearray(path.read_bytes())
+    content[8192:16384] = os.urandom(8192)
+    path.write_bytes(content)
+    with pytest.raises(OutboxError, match=r"o\.db is damaged"):
+        Outbox(path, origin)
+
+
+def test_a_failed_opening_leaves_the_file_to_the_next(tmp_path: Path, origin: Origin) -> None:
+    path = tmp_path / "o.db"
+    path.write_bytes(b"these are no alerts" * 500)
+    with pytest.raises(OutboxError):
+        Outbox(path, origin)
+    path.unlink()
+    Outbox(path, origin).close()
+
+
+def test_a_newer_schema_is_not_touched(tmp_path: Path, origin: Origin) -> None:
+    path = tmp_path / "o.db"
+    Outbox(path, origin).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    with pytest.raises(OutboxError) as error:
+        Outbox(path, origin)
+    assert str(error.value) == (
+        f"the outbox {path} was written by a newer edge-runtime (schema 2, this one knows 1): "
+        "install the newer one again"
+    )
+
+
+def test_the_database_of_another_program_is_not_touched(tmp_path: Path, origin: Origin) -> None:
+    path = tmp_path / "o.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE accounts (iban TEXT)")
+    connection.close()
+    with pytest.raises(OutboxError) as error:
+        Outbox(path, origin)
+    assert str(error.value) == (
+        f"{path} is an SQLite file of another program: give the outbox a file of its own"
+    )
+
+
+def test_a_program_that_holds_the_file_locked_is_an_error_not_a_hang(
+    outbox: Outbox, commit: Commit, tmp_path: Path
+) -> None:
+    other = sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OutboxError, match=r"another program keeps the outbox .* locked"):
+        commit()
+    other.close()
+    assert commit() == 1
+
+
+def test_a_closed_outbox_says_so(outbox: Outbox, commit: Commit) -> None:
+    outbox.close()
+    outbox.close()
+    with pytest.raises(OutboxError, match="closed"):
+        commit()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+def test_a_full_disk_is_named_and_nothing_is_skipped_when_there_is_space_again(
+    small_disk: Path, origin: Origin, alert: Alert
+) -> None:
+    def commit() -> int:
+        return int(outbox.commit(alert, model=MODEL, clock_synchronised=True).sequence)
+
+    ballast = small_disk / "ballast"
+    with Outbox(small_disk / "o.db", origin) as outbox:
+        commit()
+        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+            while True:
+                file.write(b"\0" * 4096)
+        last = 1
+        with pytest.raises(OutboxError) as error:
+            for _ in range(1000):
+                last = commit()
+        assert str(error.value) == (
+            f"the disk that holds the outbox {small_disk / 'o.db'} is full: free some space on it"
+        )
+        assert outbox.depth() == last
+        ballast.unlink()
+        assert commit() == last + 1
+        assert [entry.sequence for entry in outbox.pending(0, 10_000)] == list(range(1, last + 2))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a read-only file system")
+def test_a_disk_that_became_read_only_is_named(small_disk: Path, origin: Origin) -> None:
+    Outbox(small_disk / "o.db", origin).close()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(OutboxError, match="Read-only file system"):
+        Outbox(small_disk / "o.db", origin)

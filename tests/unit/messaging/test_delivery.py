@@ -1,0 +1,160 @@
+"""Which alert goes next, without a broker."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.backoff import Backoff
+from edge_runtime.messaging.delivery import Delivery, Verdict
+
+SUCCESS, NOBODY, TOO_LARGE, NOT_AUTHORIZED, UNKNOWN = 0x00, 0x10, 0x95, 0x87, 0x9E
+
+
+def connected(receive_maximum: int = 65535) -> Delivery:
+    delivery = Delivery(Backoff(4.0, 30.0))
+    delivery.connected(receive_maximum)
+    return delivery
+
+
+def send(delivery: Delivery, *sequences: int) -> None:
+    """Each alert is its own message number."""
+    for sequence in sequences:
+        assert delivery.wanted(sequence)
+        delivery.sent(sequence, sequence)
+
+
+def test_one_goes_first_and_twenty_after_the_first_success() -> None:
+    delivery = connected()
+    assert delivery.room(0) == 1
+    send(delivery, 1)
+    assert delivery.room(0) == 0
+    assert delivery.answered(1, SUCCESS, 0.0) == (1, Verdict.DELIVERED)
+    assert delivery.room(0) == 20
+
+
+def test_the_brokers_receive_maximum_counts_all_messages() -> None:
+    delivery = connected(receive_maximum=5)
+    send(delivery, 1)
+    delivery.answered(1, SUCCESS, 0.0)
+    assert delivery.room(others=0) == 5
+    assert delivery.room(others=2) == 3
+    assert delivery.room(others=9) == 0
+
+
+def test_without_a_subscriber_the_alert_waits_and_is_sent_again_after_a_pause() -> None:
+    delivery = connected()
+    send(delivery, 1)
+    assert delivery.answered(1, NOBODY, now=100.0) == (1, Verdict.HELD)
+    assert delivery.held_until is not None
+    assert 102.0 <= delivery.held_until <= 104.0
+    delivery.resume(now=101.9)
+    assert delivery.room(0) == 0
+    delivery.resume(now=104.0)
+    assert (delivery.cursor, delivery.room(0)) == (0, 1)
+    assert delivery.wanted(1)
+
+
+def test_pauses_grow_to_thirty_seconds_and_start_small_again_after_a_success() -> None:
+    delivery = connected()
+    now, pauses = 0.0, []
+    for _ in range(8):
+        send(delivery, 1)
+        delivery.answered(1, NOBODY, now)
+        assert delivery.held_until is not None
+        pauses.append(delivery.held_until - now)
+        now = delivery.held_until
+        delivery.resume(now)
+    assert pauses[0] <= 4.0
+    assert all(15.0 <= pause <= 30.0 for pause in pauses[-3:])
+    send(delivery, 1)
+    delivery.answered(1, SUCCESS, now)
+    send(delivery, 2)
+    delivery.answered(2, NOBODY, now)
+    assert delivery.held_until is not None
+    assert delivery.held_until - now <= 4.0
+
+
+def test_a_pause_waits_for_all_answers_and_does_not_send_again_what_was_taken() -> None:
+    delivery = connected()
+    send(delivery, 1)
+    delivery.answered(1, SUCCESS, 0.0)
+    send(delivery, 2, 3, 4)
+    delivery.answered(2, NOBODY, 0.0)
+    delivery.answered(3, SUCCESS, 0.0)
+    delivery.resume(now=60.0)
+    assert delivery.room(0) == 0, "4 is still on its way"
+    delivery.answered(4, NOBODY, 0.0)
+    delivery.resume(now=60.0)
+    assert [number for number in (1, 2, 3, 4) if delivery.wanted(number)] == [2, 4]
+
+
+def test_a_new_connection_ends_the_pause_and_sends_what_was_not_answered_again() -> None:
+    delivery = connected()
+    send(delivery, 1)
+    delivery.answered(1, NOBODY, 0.0)
+    delivery.connected(65535)
+    assert (delivery.cursor, delivery.in_flight, delivery.room(0)) == (0, 0, 1)
+    assert delivery.wanted(1)
+
+
+def test_an_alert_that_is_itself_at_fault_does_not_stop_those_behind_it() -> None:
+    delivery = connected()
+    send(delivery, 1)
+    assert delivery.answered(1, TOO_LARGE, 0.0) == (1, Verdict.SET_ASIDE)
+    assert delivery.held_until is None
+    assert delivery.room(0) == 1
+    assert not delivery.wanted(1)
+    delivery.connected(65535)
+    assert delivery.wanted(1), "another connection, another chance"
+
+
+def test_what_stops_one_alert_stops_those_behind_it_too() -> None:
+    for code in (NOT_AUTHORIZED, UNKNOWN):
+        delivery = connected()
+        send(delivery, 1)
+        assert delivery.answered(1, code, 0.0) == (1, Verdict.HELD)
+        assert delivery.room(0) == 0
+
+
+codes = st.sampled_from([SUCCESS, SUCCESS, SUCCESS, NOBODY, NOT_AUTHORIZED, TOO_LARGE])
+
+
+@given(st.lists(st.tuples(codes, st.booleans()), max_size=200), st.integers(1, 30))
+def test_whatever_the_broker_answers_every_alert_is_settled_in_the_end(
+    answers: list[tuple[int, bool]], receive_maximum: int
+) -> None:
+    outbox = list(range(1, 31))
+    delivery = connected(receive_maximum)
+    pending_answers: list[int] = []
+    message, now = 0, 0.0
+
+    def turn() -> None:
+        nonlocal message
+        delivery.resume(now)
+        while room := delivery.room(0):
+            fetched = [number for number in outbox if number > delivery.cursor][:room]
+            for sequence in fetched:
+                if delivery.wanted(sequence):
+                    message += 1
+                    delivery.sent(message, sequence)
+                    pending_answers.append(message)
+            if len(fetched) < room:
+                break
+        assert delivery.in_flight <= min(20, receive_maximum)
+
+    for code, reconnect in answers:
+        now += 31.0
+        turn()
+        if reconnect:
+            delivery.connected(receive_maximum)
+            pending_answers.clear()
+        elif pending_answers:
+            delivery.answered(pending_answers.pop(0), code, now)
+    delivery.connected(receive_maximum)
+    pending_answers.clear()
+    for _ in range(200):
+        turn()
+        if pending_answers:
+            delivery.answered(pending_answers.pop(0), SUCCESS, now)
+    assert delivery.settled == set(outbox)
