@@ -274,6 +274,8 @@ class MqttConfig(_Section):
     def _one_password(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         """The password itself, wherever it stood."""
         path = info.data.get("password_file")
+        if (path or password) and info.data.get("username", "") is None:
+            raise ValueError("there is a password without a user name; username is asked for, too")
         if path is None:
             return password
         if password is not None:
