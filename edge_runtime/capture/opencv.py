@@ -10,7 +10,9 @@ from collections.abc import Sequence
 # with its password. Both are set only where the user has not set them (to look for a fault).
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
 # RTSP over TCP only: over UDP a lost packet is a torn picture, and a silent peer goes unnoticed.
-os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
+# FFmpeg holds a new stream back for 20 frames only to guess its frame rate: 3 were measured to
+# connect to a camera of 10 fps in 1 s instead of 3, and to guess the rates of files no worse.
+os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp|fpsprobesize;3")
 # Seconds that a V4L2 read waits; the default of 10 is longer than a stale camera goes unnoticed.
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")
 

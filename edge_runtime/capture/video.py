@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,8 @@ import cv2
 from edge_runtime.capture.opencv import ONE_THREAD, Capture
 from edge_runtime.capture.rate import RateLimit
 from edge_runtime.capture.source import Picture, SourceError, SourceInfo, SourceSettings
+
+logger = logging.getLogger(__name__)
 
 
 class VideoFile:
@@ -22,6 +25,7 @@ class VideoFile:
         self._capture: Capture | None = None
         self._step = 0.0
         self._position = -1.0
+        self._duration = 0.0
 
     def open(self) -> SourceInfo:
         """Open the file."""
@@ -35,6 +39,7 @@ class VideoFile:
         width, height = capture.size
         self._step = 1 / (capture.fps or 25.0)
         count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self._duration = max(0, count) * self._step
         return SourceInfo(
             width,
             height,
@@ -53,6 +58,11 @@ class VideoFile:
                 return self._retrieve(self._capture, media_time)
         if self._position < 0:
             raise SourceError(f"{self._path} holds no picture that can be decoded")
+        if self._position < 0.9 * self._duration - self._step:
+            logger.warning(
+                "%s ends after %.1f of %.1f s: it may be cut short",
+                *(self._path, self._position, self._duration),
+            )
         return None
 
     def close(self) -> None:
@@ -67,8 +77,12 @@ class VideoFile:
 
     def _advance(self, told: float) -> float:
         """The time of the grabbed picture, which rises even where the file tells none."""
-        first = self._position < 0
-        self._position = told if first or told > self._position else self._position + self._step
+        if self._position < 0:
+            self._position = max(0.0, told)
+        elif told > self._position:
+            self._position = told
+        else:
+            self._position += self._step
         return self._position
 
     def _retrieve(self, capture: Capture, media_time: float) -> Picture:
