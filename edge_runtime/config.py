@@ -483,21 +483,47 @@ def load(path: Path, *, check_files: bool = True) -> Config:
         ConfigError: with everything that is wrong.
     """
     text = _read(path)
-    document = _parse(text, path)
-    folder = path.absolute().parent
+    config, found = _validated(_parse(text, path), path.absolute().parent, check_files)
+    if config is None or found:
+        raise ConfigError(_located(found, text, path))
+    config._path = path
+    return config
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """What stands in the file, parsed and nothing more; raises ConfigError."""
+    return _parse(_read(path), path)
+
+
+def of_document(document: dict[str, Any], folder: Path, called: str) -> Config:
+    """A configuration that stands in no file, as one that is made of arguments.
+
+    Args:
+        document: what `tomllib` would have made of the file.
+        folder: what relative paths count from.
+        called: what stands in place of the file's name where something is wrong.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
+    config, found = _validated(document, folder, check_files=True)
+    if config is None or found:
+        raise ConfigError(Problem(called, None, dotted(each.key), each.text) for each in found)
+    return config
+
+
+def _validated(
+    document: dict[str, Any], folder: Path, check_files: bool
+) -> tuple[Config | None, list[Finding]]:
     labels = known_labels(document, folder) if check_files else None
     found = list(check(document, labels))
-    config: Config | None = None
     try:
         config = Config.model_validate(
             document, context=Context(folder=folder, check_files=check_files)
         )
     except ValidationError as error:
-        found += findings(error.errors(include_url=False), document, schema())
-    if config is None or found:
-        raise ConfigError(_located(found, text, path))
-    config._path = path
-    return config
+        return None, [*found, *findings(error.errors(include_url=False), document, schema())]
+    return config, found
 
 
 def schema() -> dict[str, Any]:

@@ -34,6 +34,12 @@ class Detections:
         """The class name of detection `index`."""
         return self.labels[int(self.class_ids[index])]
 
+    def where(self, mask: NDArray[np.bool_]) -> Detections:
+        """Those for which `mask` (N booleans) is true."""
+        if mask.all():
+            return self
+        return Detections(self.boxes[mask], self.scores[mask], self.class_ids[mask], self.labels)
+
     @classmethod
     def none(cls, labels: tuple[str, ...] = ()) -> Detections:
         """A frame in which nothing was found."""

@@ -120,23 +120,23 @@ class AlertData:
     """Only in a replay: when it happened, in seconds since the clip's start."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertEvent:
     """A CloudEvents 1.0 event.
 
     `id` is device/epoch/sequence: unique for all time, and rising by one within an epoch.
     """
 
+    specversion: str = field(default="1.0", init=False)
     id: str
     source: str
     type: str
     time: str
+    datacontenttype: str = field(default="application/json", init=False)
     severity: Severity
     sequence: str
     """The CloudEvents extension attribute of that name: the sequence number as text."""
     data: AlertData
-    specversion: str = field(default="1.0")
-    datacontenttype: str = field(default="application/json")
 
     def to_json(self) -> str:
         """The structured JSON form, on one line, without what is None."""

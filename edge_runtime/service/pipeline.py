@@ -103,7 +103,7 @@ class Pipeline:
             self._tracker.hold(frame.timestamp)
             return str(error)
         if self._wanted is not None:
-            detections = _select(detections, self._wanted[detections.class_ids])
+            detections = detections.where(self._wanted[detections.class_ids])
         self._tracker.update(detections, (frame.width, frame.height), frame.timestamp)
         return None
 
@@ -114,14 +114,3 @@ def _wanted(labels: tuple[str, ...], rules: Sequence[Rule]) -> NDArray[np.bool_]
         return None
     asked = frozenset(chain.from_iterable(rule.labels for rule in rules))
     return np.array([label in asked for label in labels], np.bool_)
-
-
-def _select(detections: Detections, mask: NDArray[np.bool_]) -> Detections:
-    if mask.all():
-        return detections
-    return Detections(
-        detections.boxes[mask],
-        detections.scores[mask],
-        detections.class_ids[mask],
-        detections.labels,
-    )

@@ -1,0 +1,320 @@
+"""The command line: reads arguments, calls the service, prints what comes back.
+
+Everything heavy is imported where it is used, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_runtime import __version__
+from edge_runtime.errors import EdgeRuntimeError
+
+_HELP = argparse.RawDescriptionHelpFormatter
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status: 0 well, 1 a problem that was told, 2 wrong usage."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except EdgeRuntimeError as error:
+        print(f"edge-runtime: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edge-runtime",
+        description="Watches cameras on the board beside them and alerts over MQTT.",
+        epilog="example: edge-runtime replay clip.mp4 --model detector.tflite "
+        "--labels labels.txt --presence person=1.0",
+    )
+    parser.add_argument("--version", action="version", version=f"edge-runtime {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_replay(commands)
+    _add_detect(commands)
+    _add_bench(commands)
+    _add_check(commands)
+    _add_schema(commands)
+    _add_status(commands)
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # argparse gives the type no public name
+
+
+def _add(
+    commands: _Commands[argparse.ArgumentParser], name: str, summary: str, example: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"example: {example}",
+        formatter_class=_HELP,
+    )
+
+
+# run
+
+
+def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "run",
+        "watch the cameras of a configuration until SIGTERM",
+        "edge-runtime run /etc/edge-runtime/edge-runtime.toml --log json",
+    )
+    parser.add_argument("config", type=Path, metavar="CONFIG")
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="play files as fast as they can be analysed, every frame",
+    )
+    _add_logging(parser)
+    parser.set_defaults(run=_run)
+
+
+def _add_logging(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--log", choices=("text", "json"), default="text", help="form of log lines")
+    parser.add_argument("--verbose", action="store_true", help="log what only developers want")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from edge_runtime.config import load
+    from edge_runtime.service import logs
+
+    logs.configure(logs.LogFormat(arguments.log), verbose=arguments.verbose)
+    config = load(arguments.config)
+    from edge_runtime.capture.camera import Pace
+    from edge_runtime.service import daemon
+
+    return daemon.run(config, Pace.FAST if arguments.fast else Pace.REAL)
+
+
+# replay
+
+
+def _add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "replay",
+        "analyse a clip or folder, every frame on its own time; print alerts as JSON lines",
+        "edge-runtime replay clip.mp4 --model detector.tflite --labels labels.txt "
+        "--presence person=1.0 --video out.mp4",
+    )
+    parser.add_argument("clip", metavar="CLIP", help="a video, an image or a folder of images")
+    _add_model(parser)
+    parser.add_argument("--camera", help="the camera of --config whose zones and rules are used")
+    parser.add_argument(
+        "--presence",
+        action="append",
+        default=[],
+        metavar="CLASS=SECONDS",
+        help="tell when an object of that class stays so long; may be repeated",
+    )
+    parser.add_argument("--fps", type=float, help="look at no more frames a second than this")
+    parser.add_argument(
+        "--no-motion-gate", action="store_true", help="let the detector look at every frame"
+    )
+    parser.add_argument(
+        "--start",
+        metavar="TIME",
+        help="when the clip is taken to start, e.g. 2026-11-23T22:00:00+01:00 (default: now)",
+    )
+    parser.add_argument("--video", type=Path, metavar="OUT.mp4", help="draw it all to a video")
+    parser.add_argument(
+        "--json", action="store_true", help="only the JSON lines: no progress, no summary"
+    )
+    parser.set_defaults(run=_replay)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from edge_runtime.service import clip
+    from edge_runtime.service.replay import replay
+
+    what = clip.replay_of(arguments)
+    progress = not arguments.json and sys.stderr.isatty()
+    summary = replay(
+        what, lambda event: print(event.to_json(), flush=True), arguments.video, progress=progress
+    )
+    if not arguments.json:
+        print(summary, file=sys.stderr)
+    return 0
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    """A model, from a configuration or from arguments."""
+    group = parser.add_argument_group("model", "either --config, or --model and what it needs")
+    group.add_argument("--config", type=Path, help="take model, zones and rules from this file")
+    group.add_argument("--model", type=Path, help="a .tflite file")
+    group.add_argument("--labels", type=Path, help="its class names, one a line")
+    group.add_argument("--device", help='"auto" (default), "cpu", "tpu" or "tpu:N"')
+    group.add_argument("--threads", type=int, help="of the CPU's interpreter")
+    group.add_argument("--threshold", type=float, help="score from which a detection counts")
+    group.add_argument("--output", help="kind of output: auto, ssd, classifier, yolo, blazeface")
+    group.add_argument("--resize", help="stretch or letterbox")
+    group.add_argument("--colour", help="rgb, bgr or grey")
+    group.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="the numbers that stand for black and white in a float input, e.g. --range -1 1",
+    )
+
+
+# detect
+
+
+def _add_detect(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "detect",
+        "say what a model sees in images: as a table, as JSON, or drawn",
+        "edge-runtime detect lobby.jpg --model detector.tflite --labels labels.txt --draw out/",
+    )
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    _add_model(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object an image, on a line")
+    parser.add_argument(
+        "--draw", type=Path, metavar="FOLDER", help="write the images with boxes into this folder"
+    )
+    parser.set_defaults(run=_detect)
+
+
+def _detect(arguments: argparse.Namespace) -> int:
+    from edge_runtime.service import clip, detect
+
+    model = clip.model_of(arguments)
+    form = detect.as_json if arguments.json else detect.as_table
+    for seen in detect.detect(arguments.images, model, arguments.draw):
+        print(form(seen), flush=True)
+    return 0
+
+
+# bench
+
+
+def _add_bench(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "bench",
+        "measure each stage of a frame's way, from a clip or camera to the committed alert",
+        "edge-runtime bench clip.mp4 --model detector.tflite --labels labels.txt --seconds 30",
+    )
+    parser.add_argument("clip", metavar="SOURCE", help="a clip, a folder or a camera's URL")
+    _add_model(parser)
+    parser.add_argument("--camera", help="the camera of --config whose zones and rules are used")
+    parser.add_argument("--presence", action="append", default=[], metavar="CLASS=SECONDS")
+    parser.add_argument("--fps", type=float, help="look at no more frames a second than this")
+    parser.add_argument(
+        "--no-motion-gate", action="store_true", help="let the detector look at every frame"
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long (default 20)")
+    parser.add_argument(
+        "--fast", action="store_true", help="a clip as fast as it can be analysed, every frame"
+    )
+    parser.add_argument("--json", action="store_true", help="the figures as one JSON object")
+    parser.set_defaults(run=_bench)
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from edge_runtime.service import bench, clip
+
+    figures = bench.bench(clip.replay_of(arguments), arguments.seconds, fast=arguments.fast)
+    print(json.dumps(figures.as_dict()) if arguments.json else figures)
+    return 0
+
+
+# check, schema, status
+
+
+def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "check",
+        "say all that is wrong with a configuration",
+        "edge-runtime check /etc/edge-runtime/edge-runtime.toml --live",
+    )
+    parser.add_argument("config", type=Path, metavar="CONFIG")
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="also open each camera, load the model and connect to the broker",
+    )
+    parser.add_argument("--json", action="store_true", help="findings as a JSON list")
+    parser.set_defaults(run=_check)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from edge_runtime.service import check
+
+    findings = check.check(arguments.config, live=arguments.live)
+    status = 0
+    collected = []
+    for finding in findings:
+        status = status or int(not finding.good)
+        collected.append(finding.as_dict())
+        if not arguments.json:
+            print(finding, file=sys.stdout if finding.good else sys.stderr, flush=True)
+    if arguments.json:
+        print(json.dumps(collected))
+    return status
+
+
+def _add_schema(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "schema",
+        "print the JSON Schema of the configuration",
+        "edge-runtime schema > edge-runtime.schema.json",
+    )
+    parser.set_defaults(run=_schema)
+
+
+def _schema(_: argparse.Namespace) -> int:
+    from edge_runtime.config import schema
+
+    print(json.dumps(schema(), indent=2))
+    return 0
+
+
+def _add_status(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "status",
+        "ask the running daemon how it is",
+        "edge-runtime status /etc/edge-runtime/edge-runtime.toml",
+    )
+    parser.add_argument(
+        "config", type=Path, nargs="?", metavar="CONFIG", help="the daemon's configuration"
+    )
+    parser.add_argument("--json", action="store_true", help="all of it, as JSON")
+    parser.set_defaults(run=_status)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from edge_runtime.service import status
+
+    answer = status.ask_daemon(arguments.config)
+    print(json.dumps(answer, indent=2) if arguments.json else status.as_text(answer))
+    return 0 if answer["state"] == "online" else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""Says what is wrong with a configuration and, if asked, with the things that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.config import CameraConfig, Config, load
+from edge_runtime.config_errors import ConfigError
+from edge_runtime.errors import EdgeRuntimeError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence about one thing."""
+
+    good: bool
+    about: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{'ok   ' if self.good else 'WRONG'} {self.about}: {self.text}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for a machine."""
+        return asdict(self)
+
+
+def check(path: Path, *, live: bool) -> Iterator[Finding]:
+    """All that is found, one after another; `live` also opens what the configuration names."""
+    try:
+        config = load(path)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield Finding(False, "configuration", str(problem))
+        return
+    yield Finding(True, "configuration", _summary(config))
+    if live:
+        yield _model(config)
+        for camera in config.cameras:
+            yield _camera(camera)
+        yield _broker(config)
+
+
+def _summary(config: Config) -> str:
+    cameras = ", ".join(camera.name for camera in config.cameras)
+    rules = ", ".join(rule.name for rule in config.rules) or "none, so nothing will be told"
+    broker = f"{config.mqtt.host}:{config.mqtt.port}" if config.mqtt else "none"
+    return (
+        f"{config.path} is valid; site {config.device.site}, device {config.device.name}, "
+        f"cameras {cameras}; rules {rules}; broker {broker}"
+    )
+
+
+def _model(config: Config) -> Finding:
+    from edge_runtime.inference.model import load_detector
+    from edge_runtime.service import wiring
+
+    try:
+        detector = load_detector(wiring.model_settings(config.model))
+    except EdgeRuntimeError as error:
+        return Finding(False, "model", str(error))
+    status = detector.status()
+    text = (
+        f"{config.model.path.name} with {len(detector.labels)} classes on {status.backend}: "
+        f"{status.reason}"
+    )
+    return Finding(True, "model", text)
+
+
+def _camera(camera: CameraConfig) -> Finding:
+    """Open the camera and take one picture."""
+    from edge_runtime.capture.source import SourceError
+    from edge_runtime.capture.sources import create_source
+    from edge_runtime.service import wiring
+
+    about = f"camera {camera.name}"
+    try:
+        with closing(create_source(wiring.source_settings(camera))) as source:
+            info = source.open()
+            picture = source.read()
+    except SourceError as error:
+        return Finding(False, about, str(error))
+    if picture is None:
+        return Finding(False, about, f"{info.description} opens, but holds no picture")
+    height, width = picture.image.shape[:2]
+    rate = f" at {info.fps:g} pictures a second" if info.fps else ""
+    return Finding(True, about, f"{info.description} gives {width} x {height} pixels{rate}")
+
+
+def _broker(config: Config) -> Finding:
+    from edge_runtime.messaging.failures import MqttError
+    from edge_runtime.messaging.probe import probe
+    from edge_runtime.service import wiring
+
+    settings = wiring.mqtt_settings(config)
+    if settings is None:
+        return Finding(True, "broker", "none is configured: alerts stay on the device")
+    try:
+        return Finding(True, "broker", probe(settings))
+    except MqttError as error:
+        return Finding(False, "broker", str(error))

@@ -1,0 +1,253 @@
+"""The daemon: one worker a camera, one outbox, one publisher, and the loop that watches them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+import edge_runtime
+from edge_runtime.alerts.alert import Alert, ModelIdentity, Origin, rfc3339
+from edge_runtime.alerts.outbox import Outbox
+from edge_runtime.capture.camera import Pace
+from edge_runtime.config import Config, load
+from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.messaging.publisher import Publisher
+from edge_runtime.messaging.topics import Topics
+from edge_runtime.service import board, wiring
+from edge_runtime.service.control import SOCKET_NAME, ControlServer
+from edge_runtime.service.fleet import Fleet
+from edge_runtime.service.systemd import Notifier
+
+logger = logging.getLogger(__name__)
+
+_BEAT_SECONDS = 1.0
+_HEALTH_SECONDS = 30.0
+_WORKERS_STOP_SECONDS = 0.9
+_PUBLISHER_STOP_SECONDS = 0.7
+"""Together less than the 2 s within which SIGTERM ends the daemon."""
+_READY_WITHOUT_FRAMES_SECONDS = 10.0
+"""A daemon whose cameras are all away is ready to say so."""
+
+
+class Daemon:
+    """Runs a configuration until SIGTERM, or until every recorded source has ended."""
+
+    def __init__(self, config: Config, pace: Pace) -> None:
+        self._config = config
+        self._notifier = Notifier()
+        self._wake = threading.Event()
+        self._stop_requested = False
+        self._reload_requested = False
+        self._ready = False
+        self._started = time.time()
+        self._born = time.monotonic()
+        self._health_due = self._born
+        self._told: dict[str, Any] | None = None
+        self._stuck: set[str] = set()
+        device = config.device
+        state = wiring.state_directory(config)
+        self._outbox = Outbox(state / "outbox.sqlite", Origin(device.site, device.name))
+        self._fleet = Fleet(pace, self._commit)
+        self._publisher = self._make_publisher()
+        self._control = ControlServer(state / SOCKET_NAME, self.status)
+
+    def run(self) -> int:
+        """Work until the end; the exit status for the shell.
+
+        Raises:
+            EdgeRuntimeError: the start fails.
+        """
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        try:
+            self._fleet.apply(self._config, _WORKERS_STOP_SECONDS)
+            if self._publisher:
+                self._publisher.start()
+            else:
+                logger.warning("no [mqtt] in the configuration: alerts are kept, nobody is told")
+            self._watch()
+        finally:
+            self._close()
+        return 0
+
+    def status(self) -> dict[str, Any]:
+        """How the device is: the same for `edge-runtime status` and for the health topic."""
+        reasons = self._reasons()
+        return {
+            "state": "degraded" if reasons else "online",
+            "reasons": reasons,
+            "version": edge_runtime.__version__,
+            "site": self._config.device.site,
+            "device": self._config.device.name,
+            "pid": os.getpid(),
+            "started": rfc3339(self._started),
+            "time": rfc3339(time.time()),
+            "clock_synchronised": board.clock_synchronised(),
+            "temperature": board.temperature(),
+            "resident_mb": round(board.resident_megabytes(), 1),
+            "outbox": {"depth": self._outbox.depth(), "epoch": self._outbox.epoch},
+            "mqtt": self._link_status(),
+            "cameras": [worker.status() for worker in self._fleet],
+        }
+
+    def _commit(self, alert: Alert, model: ModelIdentity) -> None:
+        event = self._outbox.commit(
+            alert, model=model, clock_synchronised=board.clock_synchronised()
+        )
+        logger.info(
+            "alert %s: %s %s", event.id, alert.name, alert.state, extra={"camera": alert.camera}
+        )
+
+    def _make_publisher(self) -> Publisher | None:
+        settings = wiring.mqtt_settings(self._config)
+        device = self._config.device
+        topics = Topics(device.site, device.name)
+        return Publisher(settings, self._outbox, topics) if settings else None
+
+    # Signals only leave a note: the main loop acts on it.
+
+    def _on_stop(self, _signal: int, _frame: object) -> None:
+        self._stop_requested = True
+        self._wake.set()
+
+    def _on_reload(self, _signal: int, _frame: object) -> None:
+        self._reload_requested = True
+        self._wake.set()
+
+    def _watch(self) -> None:
+        watchdog = self._notifier.watchdog_seconds
+        period = min(_BEAT_SECONDS, watchdog / 3) if watchdog else _BEAT_SECONDS
+        while not self._stop_requested:
+            if self._reload_requested:
+                self._reload_requested = False
+                self._reload()
+            self._beat(time.monotonic())
+            if self._finished():
+                logger.info("all recorded sources have ended and all alerts are delivered")
+                return
+            self._wake.wait(period)
+            self._wake.clear()
+
+    def _beat(self, now: float) -> None:
+        self._feed_watchdog(now)
+        if not self._ready:
+            self._become_ready(now)
+        if self._publisher:
+            self._tell(self._publisher, now)
+
+    def _feed_watchdog(self, now: float) -> None:
+        stuck = {worker.name for worker in self._fleet if not worker.moving(now)}
+        for name in stuck - self._stuck:
+            logger.critical("nothing moves any more; the watchdog starves", extra={"camera": name})
+        self._stuck = stuck
+        if not stuck:
+            self._notifier.alive()
+
+    def _become_ready(self, now: float) -> None:
+        """Say ready after the first inference on a frame.
+
+        Where no camera gives a frame, the models' own trial run has to do: a daemon that can say
+        that its cameras are away must not be restarted for it.
+        """
+        inferred = any(worker.inferred for worker in self._fleet)
+        if not inferred and now - self._born < _READY_WITHOUT_FRAMES_SECONDS:
+            return
+        self._ready = True
+        what = "first inference" if inferred else "no camera gives frames"
+        logger.info("ready %.2f s after the start: %s", now - self._born, what)
+        self._notifier.ready(what)
+
+    def _tell(self, publisher: Publisher, now: float) -> None:
+        """Publish the status when it has changed, and the health when it is due."""
+        reasons = self._reasons()
+        status = {"state": "degraded" if reasons else "online", "reasons": reasons}
+        if status != self._told:
+            self._told = status
+            self._notifier.status("; ".join(reasons) or "all cameras are watched")
+            publisher.publish_status(status)
+            self._health_due = now
+        if now >= self._health_due:
+            self._health_due = now + _HEALTH_SECONDS
+            publisher.publish_health(self.status())
+
+    def _reasons(self) -> list[str]:
+        """Why the device is not as it should be."""
+        return [reason for worker in self._fleet if (reason := worker.degraded)]
+
+    def _link_status(self) -> dict[str, Any] | None:
+        if self._publisher is None:
+            return None
+        stats = self._publisher.stats()
+        return {
+            "link": stats.link,
+            "since": rfc3339(stats.since),
+            "in_flight": stats.in_flight,
+            "delivered": stats.delivered,
+            "set_aside": stats.set_aside,
+            "held": stats.held,
+            "last_error": stats.last_error,
+            "reconnects": stats.reconnects,
+        }
+
+    def _finished(self) -> bool:
+        """Whether nothing more can come, and nothing waits for a broker that would take it."""
+        workers = tuple(self._fleet)
+        if not workers or not all(worker.ended for worker in workers):
+            return False
+        return self._publisher is None or self._publisher.stats().depth == 0
+
+    def _reload(self) -> None:
+        """Take the new configuration over, or keep the old one whole."""
+        self._notifier.reloading()
+        try:
+            config = load(self._config.path)
+            if config.device != self._config.device:
+                logger.warning("device and state_dir change only with a restart")
+                # model_copy keeps the path that the configuration came from.
+                config = config.model_copy(update={"device": self._config.device})
+            self._fleet.apply(config, _WORKERS_STOP_SECONDS)
+        except EdgeRuntimeError as error:
+            logger.error("the configuration stays as it was: %s", error)
+        else:
+            relink = config.mqtt != self._config.mqtt
+            self._config = config
+            if relink:
+                self._relink()
+            logger.info("the configuration is reloaded")
+        self._notifier.ready("reloaded")
+
+    def _relink(self) -> None:
+        if self._publisher:
+            self._publisher.stop(_PUBLISHER_STOP_SECONDS)
+        self._told = None
+        self._publisher = self._make_publisher()
+        if self._publisher:
+            self._publisher.start()
+
+    def _close(self) -> None:
+        self._notifier.stopping()
+        self._fleet.stop("stopped", _WORKERS_STOP_SECONDS)
+        if self._publisher:
+            self._publisher.stop(_PUBLISHER_STOP_SECONDS)
+        self._control.close()
+        self._outbox.close()
+        logger.info("stopped")
+
+
+def run(config: Config, pace: Pace) -> int:
+    """Run the daemon and leave the process with its exit status.
+
+    A thread that is stuck in a driver must not keep the process: everything is on disk by then.
+    """
+    status = Daemon(config, pace).run()
+    if any(thread.daemon and thread.is_alive() for thread in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(status)
+    return status

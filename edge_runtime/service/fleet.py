@@ -1,0 +1,70 @@
+"""The workers of all cameras, brought in line with a configuration."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+
+from edge_runtime.capture.camera import Pace
+from edge_runtime.config import Config
+from edge_runtime.inference.model import load_detector
+from edge_runtime.service import wiring
+from edge_runtime.service.worker import Commit, Plan, Worker
+
+logger = logging.getLogger(__name__)
+
+
+class Fleet:
+    """One worker a camera."""
+
+    def __init__(self, pace: Pace, commit: Commit) -> None:
+        self._pace = pace
+        self._commit = commit
+        self._workers: dict[str, Worker] = {}
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(tuple(self._workers.values()))
+
+    def apply(self, config: Config, stop_seconds: float) -> None:
+        """Start what is new, stop what is gone, replace what has changed, leave the rest alone.
+
+        Raises:
+            ModelError: a model cannot be used. Then nothing has been touched.
+        """
+        plans = [Plan.of(camera, config) for camera in config.cameras]
+        changed = [plan for plan in plans if self._plan_of(plan.camera.name) != plan]
+        fresh = self._make(changed)
+        kept = {plan.camera.name for plan in plans} - {worker.name for worker in fresh}
+        # A device that a camera is read from opens only once: stop before starting.
+        gone = [worker for worker in self if worker.name not in kept]
+        stop_all(gone, "configuration changed", stop_seconds)
+        by_name = {worker.name: worker for worker in (*self, *fresh)}
+        self._workers = {plan.camera.name: by_name[plan.camera.name] for plan in plans}
+        for worker in fresh:
+            worker.start()
+
+    def stop(self, reason: str, timeout: float) -> None:
+        """Bring every worker to rest within `timeout` seconds."""
+        stop_all(self, reason, timeout)
+
+    def _plan_of(self, name: str) -> Plan | None:
+        worker = self._workers.get(name)
+        return worker.plan if worker else None
+
+    def _make(self, plans: list[Plan]) -> list[Worker]:
+        """A worker a plan, each with an interpreter of its own: they are not thread-safe."""
+        return [
+            Worker(plan, load_detector(wiring.model_settings(plan.model)), self._pace, self._commit)
+            for plan in plans
+        ]
+
+
+def stop_all(workers: Iterable[Worker], reason: str, timeout: float) -> None:
+    """Ask all to stop, then wait for all, `timeout` seconds together."""
+    asked = list(workers)
+    for worker in asked:
+        worker.ask_to_stop(reason)
+    deadline = time.monotonic() + timeout
+    for worker in asked:
+        worker.join(max(deadline - time.monotonic(), 0.0))

@@ -1,0 +1,203 @@
+"""A clip through the same analysis as on the board: every frame, on the clip's own time."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+from tqdm import tqdm
+
+from edge_runtime.alerts.alert import Alert, AlertEvent, Origin, event
+from edge_runtime.capture.recording import Recording
+from edge_runtime.config import CameraConfig, ModelConfig, RuleConfig
+from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.frame import Frame, Image
+from edge_runtime.inference.model import Detector, load_detector
+from edge_runtime.service import board, wiring
+from edge_runtime.service.overlay import Overlay
+from edge_runtime.service.pipeline import Analysed, Pipeline
+
+_EPOCH = 0
+"""A replay's alerts are in no outbox: their epoch is one that no outbox has."""
+
+
+class VideoError(EdgeRuntimeError):
+    """The video cannot be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What is replayed, and as whom.
+
+    Attributes:
+        camera: the clip as a camera, with its zones.
+        rules: what is looked for.
+        model: the detector.
+        origin: the site and device that the alerts name.
+        start: Unix seconds at which the clip is taken to start: labels alerts, and is the clock
+            of schedules.
+    """
+
+    camera: CameraConfig
+    rules: tuple[RuleConfig, ...]
+    model: ModelConfig
+    origin: Origin
+    start: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a replay was, in numbers."""
+
+    frames: int
+    looked: int
+    failed: int
+    alerts: int
+    media_seconds: float
+    wall_seconds: float
+    backend: str
+
+    def __str__(self) -> str:
+        rate = self.frames / self.wall_seconds if self.wall_seconds else 0.0
+        failed = f", {self.failed} inferences failed" if self.failed else ""
+        return (
+            f"{self.frames} frames ({self.media_seconds:.1f} s) in {self.wall_seconds:.1f} s, "
+            f"{rate:.0f} a second; the detector looked at {self.looked} on {self.backend}{failed}; "
+            f"{self.alerts} alerts"
+        )
+
+
+def replay(
+    what: Replay, tell: Callable[[AlertEvent], None], video: Path | None, *, progress: bool
+) -> Summary:
+    """Analyse every frame; call `tell` with each alert as it is decided.
+
+    Args:
+        what: see `Replay`.
+        tell: gets the alerts, numbered from 1.
+        video: where to draw it all to, as MP4; None for no video. The file appears when it is
+            complete.
+        progress: whether to show a progress bar on standard error.
+
+    Raises:
+        EdgeRuntimeError: the clip, the model or the video cannot be used.
+    """
+    detector = load_detector(wiring.model_settings(what.model))
+    pipeline = wiring.pipeline(what.camera, what.rules, what.model, detector)
+    teller = _Teller(what, detector, tell)
+    frames = looked = failed = 0
+    began = time.perf_counter()
+    timestamp = 0.0
+    with ExitStack() as stack:
+        recording = stack.enter_context(
+            Recording(wiring.source_settings(what.camera), start_wall=what.start)
+        )
+        fps = what.camera.fps or recording.info.fps or 10.0
+        film = stack.enter_context(Film(video, fps, what)) if video else None
+        for frame, analysed in _analyse(recording, pipeline, progress=progress):
+            teller.tell(analysed.alerts)
+            if film:
+                film.add(frame, analysed)
+            frames += 1
+            looked += analysed.looked
+            failed += analysed.failure is not None
+            timestamp = frame.timestamp
+        teller.tell(pipeline.finish("camera ended"))
+    return Summary(
+        frames=frames,
+        looked=looked,
+        failed=failed,
+        alerts=teller.count,
+        media_seconds=timestamp,
+        wall_seconds=time.perf_counter() - began,
+        backend=detector.status().backend,
+    )
+
+
+class _Teller:
+    """Numbers the alerts and gives each its form on the wire."""
+
+    def __init__(
+        self, what: Replay, detector: Detector, tell: Callable[[AlertEvent], None]
+    ) -> None:
+        self.count = 0
+        self._what = what
+        self._detector = detector
+        self._tell = tell
+        self._synchronised = board.clock_synchronised()
+
+    def tell(self, alerts: list[Alert]) -> None:
+        for alert in alerts:
+            self.count += 1
+            self._tell(
+                event(
+                    alert,
+                    origin=self._what.origin,
+                    epoch=_EPOCH,
+                    sequence=self.count,
+                    model=self._detector.identity,
+                    clock_synchronised=self._synchronised,
+                    media_time=alert.timestamp,
+                )
+            )
+
+
+def _analyse(
+    recording: Recording, pipeline: Pipeline, *, progress: bool
+) -> Iterator[tuple[Frame, Analysed]]:
+    with tqdm(
+        total=recording.info.frames, unit="frame", disable=not progress, file=sys.stderr
+    ) as bar:
+        for frame in recording:
+            yield frame, pipeline.step(frame)
+            bar.update()
+
+
+class Film:
+    """The annotated video; written beside its place and moved there when it is complete."""
+
+    def __init__(self, path: Path, fps: float, what: Replay) -> None:
+        if path.suffix.lower() != ".mp4":
+            raise VideoError(f"{path} is not the name of an MP4 file: let it end in .mp4")
+        if not path.parent.is_dir():
+            raise VideoError(f"the folder {path.parent} of the video {path.name} does not exist")
+        self._path = path
+        self._unfinished = path.with_name(f".{path.stem}.unfinished.mp4")
+        self._fps = fps
+        self._overlay = Overlay(wiring.zones(what.camera))
+        self._writer: cv2.VideoWriter | None = None
+
+    def __enter__(self) -> Film:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        if self._writer is None:
+            return
+        self._writer.release()
+        if kind is None:
+            self._unfinished.replace(self._path)
+        else:
+            self._unfinished.unlink(missing_ok=True)
+
+    def add(self, frame: Frame, analysed: Analysed) -> None:
+        """Draw `frame` and what was found in it."""
+        if self._writer is None:
+            self._writer = self._open(frame.image)
+        caption = f"{frame.timestamp:6.1f} s  {'looking' if analysed.looked else 'resting'}"
+        self._writer.write(
+            self._overlay.draw(frame.image, analysed.tracks, analysed.alerts, caption)
+        )
+
+    def _open(self, image: Image) -> cv2.VideoWriter:
+        size = (image.shape[1], image.shape[0])
+        codec = cv2.VideoWriter.fourcc(*"mp4v")
+        writer = cv2.VideoWriter(str(self._unfinished), codec, self._fps, size)
+        if not writer.isOpened():
+            raise VideoError(f"the video {self._path} cannot be written: is the folder writable?")
+        return writer

@@ -1,0 +1,62 @@
+"""What the running daemon says of itself, for a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.config import load
+from edge_runtime.service import wiring
+from edge_runtime.service.control import SOCKET_NAME, ask
+
+_SYSTEM_STATE = Path("/var/lib/edge-runtime")
+"""Where the systemd unit keeps the state."""
+
+
+def ask_daemon(config: Path | None) -> dict[str, Any]:
+    """The status of the daemon that runs `config`, or of the one that systemd runs.
+
+    Raises:
+        NotRunningError: no daemon answers.
+        ConfigError: the configuration cannot be read.
+    """
+    if config is None:
+        system, own = _SYSTEM_STATE / SOCKET_NAME, wiring.default_state_directory() / SOCKET_NAME
+        return ask(own if own.exists() and not system.exists() else system)
+    # The files that it names are the daemon's business, and may be readable by it alone.
+    return ask(wiring.state_directory(load(config, check_files=False)) / SOCKET_NAME)
+
+
+def as_text(status: dict[str, Any]) -> str:
+    """A few lines: the device, the link, the outbox, each camera."""
+    lines = [
+        f"{status['site']}/{status['device']} is {status['state']}, "
+        f"edge-runtime {status['version']}, since {status['started']}"
+    ]
+    lines += [f"  ! {reason}" for reason in status["reasons"]]
+    lines.append(f"  outbox: {status['outbox']['depth']} alerts wait")
+    lines.append(f"  broker: {_link(status['mqtt'])}")
+    lines += [_camera(camera) for camera in status["cameras"]]
+    return "\n".join(lines)
+
+
+def _link(link: dict[str, Any] | None) -> str:
+    if link is None:
+        return "none is configured"
+    error = f" ({link['last_error']})" if link["last_error"] and link["link"] != "online" else ""
+    held = f"; {link['held']}" if link["held"] else ""
+    return f"{link['link']}{error}, {link['delivered']} alerts delivered{held}"
+
+
+def _camera(camera: dict[str, Any]) -> str:
+    age = camera["last_frame_age"]
+    parts = [
+        f"  camera {camera['name']}: {camera['state']}",
+        f"{camera['fps']:.1f} frames a second",
+        f"{camera['dropped']} of {camera['frames']} dropped",
+        "no frame yet" if age is None else f"last frame {age:.1f} s ago",
+        f"{camera['backend']}",
+    ]
+    if invoke := camera["latency_ms"].get("invoke"):
+        parts.append(f"invoke {invoke[0]:.1f} ms (p95 {invoke[1]:.1f})")
+    return ", ".join(parts)

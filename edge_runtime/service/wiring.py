@@ -1,0 +1,147 @@
+"""From the configuration to the parts that it describes: the only place that knows both."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from edge_runtime.analysis.motion import MotionGate, MotionSettings
+from edge_runtime.analysis.tracking import CONTINUE_FRACTION, Tracker, TrackerSettings
+from edge_runtime.analysis.zones import Zone
+from edge_runtime.capture.source import SourceSettings
+from edge_runtime.config import (
+    DAYS,
+    CameraConfig,
+    Config,
+    ModelConfig,
+    RuleConfig,
+    ScheduleConfig,
+)
+from edge_runtime.inference.model import ModelSettings
+from edge_runtime.inference.preprocess import Colour, Resize
+from edge_runtime.messaging.settings import MqttSettings, default_client_id
+from edge_runtime.rules.presence import Presence, PresenceSettings
+from edge_runtime.rules.rule import Rule
+from edge_runtime.rules.schedule import Schedule
+from edge_runtime.service.pipeline import Looks, Pipeline
+from edge_runtime.timing import Lap, no_lap
+
+
+def state_directory(config: Config) -> Path:
+    """Where the outbox lives: as configured, else as systemd says, else the user's own."""
+    if config.device.state_dir is not None:
+        return config.device.state_dir
+    if systemd := os.environ.get("STATE_DIRECTORY"):
+        return Path(systemd.split(":")[0])
+    return default_state_directory()
+
+
+def default_state_directory() -> Path:
+    """The user's own place; see the XDG Base Directory Specification."""
+    base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return base / "edge-runtime"
+
+
+def pipeline(
+    camera: CameraConfig,
+    rules: tuple[RuleConfig, ...],
+    model: ModelConfig,
+    detector: Looks,
+    lap: Lap = no_lap,
+) -> Pipeline:
+    """The way of `camera`'s frames through `detector` and `rules`."""
+    tracker = TrackerSettings(threshold=model.threshold, thresholds=dict(model.thresholds))
+    motion = camera.motion
+    gate = MotionSettings(
+        enabled=motion.enabled,
+        area=motion.area,
+        level=motion.level,
+        hold=motion.hold,
+        longest_rest=motion.longest_rest,
+    )
+    return Pipeline(
+        detector, MotionGate(gate), Tracker(tracker), [rule_of(r, camera) for r in rules], lap
+    )
+
+
+def zones(camera: CameraConfig) -> tuple[Zone, ...]:
+    """The camera's zones."""
+    return tuple(Zone(zone.name, zone.polygon) for zone in camera.zones)
+
+
+def rule_of(rule: RuleConfig, camera: CameraConfig) -> Rule:
+    """One rule for one camera. A new kind of rule gets its line here."""
+    zone = next((zone for zone in zones(camera) if zone.name == rule.zone), None)
+    return Presence(
+        PresenceSettings(
+            name=rule.name,
+            camera=camera.name,
+            labels=frozenset(rule.classes),
+            zone=zone,
+            seconds=rule.seconds,
+            grace=rule.grace,
+            cooldown=rule.cooldown,
+            severity=rule.severity,
+            schedule=_schedule(rule.schedule) if rule.schedule else None,
+        )
+    )
+
+
+def _schedule(schedule: ScheduleConfig) -> Schedule:
+    days = frozenset(DAYS.index(day) for day in schedule.days)
+    return Schedule(days, schedule.start, schedule.end, ZoneInfo(schedule.time_zone))
+
+
+def source_settings(camera: CameraConfig) -> SourceSettings:
+    """How the camera's pictures are got."""
+    width, height = camera.resolution or (None, None)
+    return SourceSettings(
+        camera.source.get_secret_value(),
+        width=width,
+        height=height,
+        fps=camera.fps,
+        stale_after=camera.stale_after,
+    )
+
+
+def model_settings(model: ModelConfig) -> ModelSettings:
+    """How the model is loaded.
+
+    The detector is asked for less sure detections than those that begin a track: the tracker
+    goes on with what it knows on their word.
+    """
+    return ModelSettings(
+        model.path,
+        labels=model.labels,
+        device=model.device,
+        threads=model.threads,
+        threshold=model.threshold * CONTINUE_FRACTION,
+        thresholds={name: least * CONTINUE_FRACTION for name, least in model.thresholds.items()},
+        resize=Resize(model.resize) if model.resize else None,
+        colour=Colour(model.colour),
+        range=model.range,
+        output=model.output,
+        edgetpu_path=model.edgetpu_path,
+        max_detections=model.max_detections,
+    )
+
+
+def mqtt_settings(config: Config) -> MqttSettings | None:
+    """Where the broker is; None where there is none."""
+    mqtt, device = config.mqtt, config.device
+    if mqtt is None:
+        return None
+    tls = mqtt.tls
+    return MqttSettings(
+        host=mqtt.host,
+        port=mqtt.port,
+        client_id=mqtt.client_id or default_client_id(device.site, device.name),
+        username=mqtt.username,
+        password=mqtt.password.get_secret_value() if mqtt.password else None,
+        tls=tls is not None,
+        ca=tls.ca if tls else None,
+        certificate=tls.certificate if tls else None,
+        key=tls.key if tls else None,
+        keepalive=mqtt.keepalive,
+    )

@@ -1,0 +1,226 @@
+"""One camera at work: its capture thread, its detector, and the thread that analyses."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edge_runtime.alerts.alert import Alert, ModelIdentity
+from edge_runtime.alerts.outbox import OutboxError
+from edge_runtime.backoff import Backoff
+from edge_runtime.capture.camera import Camera, CameraState, Pace
+from edge_runtime.config import CameraConfig, Config, ModelConfig, RuleConfig
+from edge_runtime.frame import Frame
+from edge_runtime.inference.failover import EngineState
+from edge_runtime.inference.model import Detector
+from edge_runtime.service import wiring
+from edge_runtime.timing import Stage, StageTimes
+
+logger = logging.getLogger(__name__)
+
+Commit = Callable[[Alert, ModelIdentity], None]
+"""Makes an alert durable; raises OutboxError."""
+
+_HUNG_SECONDS = 60.0
+"""A thread without a sign of life for so long is stuck in a driver or in the interpreter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a worker is made from; a worker whose plan has not changed survives a reload.
+
+    `stamps` are modification time and size of the model's files: another model under the same
+    name is a change.
+    """
+
+    camera: CameraConfig
+    rules: tuple[RuleConfig, ...]
+    model: ModelConfig
+    stamps: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, camera: CameraConfig, config: Config) -> Plan:
+        """The plan of one camera of `config`."""
+        model = config.model
+        files = (model.path, model.labels, model.edgetpu_path)
+        stats = [path.stat() for path in files if path is not None and path.exists()]
+        stamps = tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
+        return cls(camera, config.rules_for(camera.name), model, stamps)
+
+
+class Worker:
+    """Analyses one camera until it is stopped or the camera has ended."""
+
+    def __init__(self, plan: Plan, detector: Detector, pace: Pace, commit: Commit) -> None:
+        self.plan = plan
+        self.times = StageTimes()
+        self._detector = detector
+        self._commit = commit
+        self._pace = pace
+        self._camera = Camera(plan.camera.name, wiring.source_settings(plan.camera), pace=pace)
+        self._pipeline = wiring.pipeline(
+            plan.camera, plan.rules, plan.model, detector, self.times.lap
+        )
+        self._stopping = threading.Event()
+        self._stop_reason = "stopped"
+        self._alive = time.monotonic()
+        self._analysed = 0
+        self._looked = 0
+        self._failures = 0
+        self._failure: str | None = None
+        self._uncommitted: str | None = None
+        self._thread = threading.Thread(target=self._run, name=f"analysis-{self.name}", daemon=True)
+
+    @property
+    def name(self) -> str:
+        """The camera's name."""
+        return self.plan.camera.name
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return not self._thread.is_alive() and self._camera.state is CameraState.ENDED
+
+    @property
+    def inferred(self) -> bool:
+        """Whether a frame of the camera has been through the detector."""
+        return self._looked > self._failures
+
+    @property
+    def degraded(self) -> str | None:
+        """Why the camera is not looked at as it should be, in a few words; None if it is."""
+        state = self._camera.state
+        if state not in (CameraState.LIVE, CameraState.ENDED, CameraState.CONNECTING):
+            return f"camera {self.name} is {state}"
+        if self._uncommitted:
+            return self._uncommitted
+        if self._failure:
+            return f"inference for camera {self.name} fails: {self._failure}"
+        engine = self._detector.status()
+        return engine.reason if engine.state is EngineState.DEGRADED else None
+
+    def start(self) -> None:
+        """Begin to capture and to analyse."""
+        self._camera.start()
+        self._thread.start()
+
+    def ask_to_stop(self, reason: str) -> None:
+        """Begin the end; what is open is ended with `reason`."""
+        self._stop_reason = reason
+        self._stopping.set()
+        self._camera.stop()
+
+    def join(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds until the analysis has come to rest."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        if self._thread.is_alive():
+            logger.error("the analysis does not stop", extra={"camera": self.name})
+
+    def moving(self, now: float) -> bool:
+        """Whether frames move through, or there is a known reason why none come.
+
+        This is what feeds the watchdog: a camera that is away is told to the centre and tried
+        again, and a restart would not bring it back; a thread that is stuck can only be helped by
+        one.
+        """
+        if self.ended:
+            return True
+        return now - self._alive < _HUNG_SECONDS and now - self._camera.heartbeat < _HUNG_SECONDS
+
+    def status(self) -> dict[str, Any]:
+        """How the camera is, in numbers and words for a machine."""
+        capture, engine = self._camera.stats(), self._detector.status()
+        now = time.monotonic()
+        return {
+            "name": self.name,
+            "state": capture.state,
+            "seconds_in_state": round(now - capture.since, 1),
+            "last_frame_age": _rounded(capture.last_frame_age),
+            "size": [capture.width, capture.height] if capture.width else None,
+            "fps": round(capture.fps, 2),
+            "frames": capture.frames,
+            "dropped": capture.dropped,
+            "reconnects": capture.reconnects,
+            "state_changes": {str(state): count for state, count in capture.changes.items()},
+            "last_error": capture.last_error,
+            "analysed": self._analysed,
+            "looked": self._looked,
+            "failed_inferences": self._failures,
+            "backend": engine.backend,
+            "backend_state": engine.state,
+            "backend_reason": engine.reason,
+            "model": asdict(self._detector.identity),
+            "latency_ms": {
+                str(stage): [round(value, 3) for value in percentiles]
+                for stage in Stage
+                if (percentiles := self.times.percentiles(stage))
+            },
+        }
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            frame = self._camera.take(timeout=0.5)
+            self._alive = time.monotonic()
+            if frame is not None:
+                self._analyse(frame)
+            elif self._camera.finished and not self._stopping.is_set():
+                self._stop_reason = "camera ended"
+                break
+        for alert in self._pipeline.finish(self._stop_reason):
+            self._keep(alert)
+
+    def _analyse(self, frame: Frame) -> None:
+        self.times.start()
+        if self._pace is Pace.REAL:
+            self.times.add(Stage.WAIT, self._alive - frame.timestamp)
+        self.times.add(Stage.DECODE, frame.decode_seconds)
+        analysed = self._pipeline.step(frame)
+        self._analysed += 1
+        if analysed.looked and self._looked == 0:
+            logger.info("first inference", extra={"camera": self.name})
+        self._looked += analysed.looked
+        self._failures += analysed.failure is not None
+        if analysed.looked:
+            self._tell_failure(analysed.failure)
+        for alert in analysed.alerts:
+            self._keep(alert)
+        if analysed.alerts:
+            self.times.lap(Stage.COMMIT)
+
+    def _tell_failure(self, failure: str | None) -> None:
+        """Log when inference begins to fail and when it works again, not each time."""
+        if failure and not self._failure:
+            logger.error("inference fails: %s", failure, extra={"camera": self.name})
+        elif self._failure and not failure:
+            logger.info("inference works again", extra={"camera": self.name})
+        self._failure = failure
+
+    def _keep(self, alert: Alert) -> None:
+        """Commit `alert`; while the disk refuses, nothing goes on: no later alert overtakes it."""
+        for delay in Backoff(first=0.1, longest=5.0).delays():
+            try:
+                self._commit(alert, self._detector.identity)
+            except OutboxError as error:
+                if self._uncommitted is None:
+                    logger.critical(
+                        "an alert cannot be kept: %s", error, extra={"camera": self.name}
+                    )
+                self._uncommitted = f"an alert cannot be kept: {error}"
+            else:
+                self._uncommitted = None
+                return
+            self._alive = time.monotonic()
+            if self._stopping.wait(delay):
+                break
+        logger.critical(
+            "lost at the stop, the disk refused it: %s", alert, extra={"camera": self.name}
+        )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
