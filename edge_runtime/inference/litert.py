@@ -113,8 +113,8 @@ class LiteRtEngine:
 
     def input_view(self) -> Tensor:
         """The input tensor's own memory as H x W x C; see `Engine`."""
-        view: Tensor = self._interpreter.tensor(self._input_index)()
-        return view[0]
+        view: Tensor = self._interpreter.tensor(self._input_index)()[0]
+        return view
 
     def invoke(self) -> None:
         """Run the model; raises InvokeError."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -31,5 +33,7 @@ def suppress(
         return best
     corner_and_size = boxes[best]
     corner_and_size[:, 2:] -= corner_and_size[:, :2]
-    kept = cv2.dnn.NMSBoxesBatched(corner_and_size, scores[best], class_ids[best], 0.0, overlap)
+    # OpenCV takes arrays here, but its stubs say sequences only.
+    batched: Any = cv2.dnn.NMSBoxesBatched
+    kept = batched(corner_and_size, scores[best], class_ids[best], 0.0, overlap)
     return best[np.sort(np.asarray(kept, np.intp).ravel())]

@@ -181,4 +181,5 @@ def pixel_table(spec: TensorSpec, pixel_range: Range | None) -> Tensor:
         return (pixels + info.min).astype(spec.dtype)
     low, high = pixel_range
     values = np.rint((low + pixels * ((high - low) / 255)) / spec.scale) + spec.zero_point
-    return np.clip(values, info.min, info.max).astype(spec.dtype)
+    table: Tensor = np.clip(values, info.min, info.max).astype(spec.dtype)
+    return table

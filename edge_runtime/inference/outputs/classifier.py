@@ -74,8 +74,9 @@ def _normalised(outputs: ModelOutputs) -> bool:
 
 def _normalise(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Softmax; of a single logit, the logistic function."""
-    if len(logits) == 1:
-        return np.reciprocal(1 + np.exp(-logits))
-    powers = np.exp(logits - logits.max())
-    normalised: NDArray[np.float32] = powers / powers.sum()
-    return normalised
+    count = len(logits)
+    if count == 1:
+        logits = np.append(logits, np.float32(0))  # softmax over x and 0 is the logistic of x
+    powers: NDArray[np.float32] = np.exp(logits - logits.max())
+    powers /= powers.sum()
+    return powers[:count]

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.detections import Boxes
 from edge_runtime.inference.engine import ModelError, Tensor, TensorSpec
 from edge_runtime.inference.nms import suppress
 from edge_runtime.inference.outputs.kind import (
@@ -88,10 +89,11 @@ def decoder(outputs: ModelOutputs, labels: Labels, selection: Selection) -> Deco
     return decode
 
 
-def _corners(centred: NDArray[np.float32]) -> NDArray[np.float32]:
+def _corners(centred: NDArray[np.float32]) -> Boxes:
     """4 x N (cx, cy, w, h) as N x 4 (x1, y1, x2, y2)."""
-    centres, halves = centred[:2], centred[2:] / 2
-    return np.concatenate((centres - halves, centres + halves)).T
+    centres, halves = centred[:2], centred[2:] * np.float32(0.5)
+    corners: Boxes = np.concatenate((centres - halves, centres + halves)).T
+    return corners
 
 
 def _units(outputs: ModelOutputs, by_anchor: bool) -> tuple[NDArray[np.float32], float]:
