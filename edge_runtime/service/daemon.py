@@ -26,6 +26,8 @@ from edge_runtime.service.systemd import Notifier
 logger = logging.getLogger(__name__)
 
 _BEAT_SECONDS = 1.0
+_START_SECONDS = 0.05
+"""A start is watched more closely, so that systemd hears of it without delay."""
 _HEALTH_SECONDS = 30.0
 _WORKERS_STOP_SECONDS = 0.9
 _PUBLISHER_STOP_SECONDS = 0.7
@@ -50,7 +52,7 @@ class Daemon:
         self._told: dict[str, Any] | None = None
         self._stuck: set[str] = set()
         device = config.device
-        state = wiring.state_directory(config)
+        state = wiring.made_state_directory(config)
         self._outbox = Outbox(state / "outbox.sqlite", Origin(device.site, device.name))
         self._fleet = Fleet(pace, self._commit)
         self._publisher = self._make_publisher()
@@ -131,7 +133,7 @@ class Daemon:
             if self._finished():
                 logger.info("all recorded sources have ended and all alerts are delivered")
                 return
-            self._wake.wait(period)
+            self._wake.wait(period if self._ready else _START_SECONDS)
             self._wake.clear()
 
     def _beat(self, now: float) -> None:

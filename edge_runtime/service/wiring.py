@@ -18,6 +18,7 @@ from edge_runtime.config import (
     RuleConfig,
     ScheduleConfig,
 )
+from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.model import ModelSettings
 from edge_runtime.inference.preprocess import Colour, Resize
 from edge_runtime.messaging.settings import MqttSettings, default_client_id
@@ -28,6 +29,10 @@ from edge_runtime.service.pipeline import Looks, Pipeline
 from edge_runtime.timing import Lap, no_lap
 
 
+class StateDirectoryError(EdgeRuntimeError):
+    """There is no place for the outbox."""
+
+
 def state_directory(config: Config) -> Path:
     """Where the outbox lives: as configured, else as systemd says, else the user's own."""
     if config.device.state_dir is not None:
@@ -35,6 +40,19 @@ def state_directory(config: Config) -> Path:
     if systemd := os.environ.get("STATE_DIRECTORY"):
         return Path(systemd.split(":")[0])
     return default_state_directory()
+
+
+def made_state_directory(config: Config) -> Path:
+    """The same, made if it is not there; raises StateDirectoryError."""
+    path = state_directory(config)
+    try:
+        path.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateDirectoryError(
+            f"the state directory {path} cannot be made ({error.strerror}): set device.state_dir "
+            "to a folder that this user may write to"
+        ) from error
+    return path
 
 
 def default_state_directory() -> Path:
