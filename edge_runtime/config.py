@@ -601,7 +601,9 @@ def _syntax_problem(message: str, text: str, path: Path) -> Problem:
     if place and place[1]:
         return Problem(str(path), int(place[1]), None, f"column {place[2]}: {hint}")
     last = text.rstrip().count("\n") + 1
-    return Problem(str(path), last, None, f"at the end of the file: {hint}")
+    if not what.startswith("Cannot"):
+        hint = "the file ends too early; a value, a closing quote or a closing bracket is missing"
+    return Problem(str(path), last, None, hint)
 
 
 def _located(found: list[Finding], text: str, path: Path) -> list[Problem]:

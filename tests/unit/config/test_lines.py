@@ -137,6 +137,7 @@ NAMES = st.one_of(
     st.from_regex(r"[A-Za-z0-9_-]{1,4}", fullmatch=True),
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=5),
 )
+TABLE_NAMES = NAMES.map("t{}".format)  # no key of a generated table begins with t
 BLANKS = st.sampled_from(["", " ", "\n", '# ] } \' " """ =\n', "\n\n  # [x]\n\t"])
 SCALARS = st.sampled_from(
     [
@@ -225,7 +226,7 @@ def put_pairs(writer: Writer, table: Key, draw: st.DrawFn) -> None:
 def documents(draw: st.DrawFn) -> Writer:
     writer = Writer()
     put_pairs(writer, (), draw)
-    for name in draw(st.lists(NAMES, unique=True, max_size=3)):
+    for name in draw(st.lists(TABLE_NAMES, unique=True, max_size=3)):
         header = written(name, draw)
         if draw(st.booleans()):
             writer.mark((name,))
@@ -237,7 +238,7 @@ def documents(draw: st.DrawFn) -> Writer:
             writer.mark((name, place))
             writer.put(f"[[ {header} ]] # {place}\n")
             put_pairs(writer, (name, place), draw)
-            inner = draw(NAMES)
+            inner = draw(TABLE_NAMES)
             for below in range(draw(st.integers(0, 2))):
                 writer.mark((name, place, inner))
                 writer.mark((name, place, inner, below))
@@ -264,15 +265,7 @@ def test_every_key_of_a_generated_document_maps_to_its_line(document: Writer) ->
 
 
 KEYS = ["a", "b", "c.a", '"a"', "'b' . c", "d.a.b", r'"\u0062"', "e.a", "f"]
-VALUES = [
-    "1",
-    "{}",
-    "[]",
-    "[\n{a.b = 1}, # ]\n]",
-    "{ x.y = [1], z = '}' }",
-    "'' # x",
-    '"""\n[a]"""',
-]
+VALUES = ["1", "{}", "[]", "[\n{a.b = 1}, # ]\n]", "{ x.y = [1], z = '}' }", "'' # x"]
 STATEMENTS = st.one_of(
     st.sampled_from(["[a]", "[ c ]", "[a.b]", "[b.c]", "[[d]]", "[[d.a]]", "[d.c]", "[[c . e]]"]),
     st.tuples(st.sampled_from(KEYS), st.sampled_from(VALUES)).map(" = ".join),
