@@ -153,7 +153,9 @@ class Camera:
         """Stop capturing; frames that wait can still be taken.
 
         Returns after `timeout` seconds at most. False says that the thread is still inside a
-        source's call; it ends when that returns, and does not keep the process alive.
+        source's call; it ends when that returns, and does not keep the process alive. A process
+        that is about to end should then do so with `os._exit`: up to Python 3.13, a thread that
+        comes back from OpenCV while the interpreter is taken down aborts the process.
         """
         self._stopping.set()
         self._mailbox.close()
@@ -262,7 +264,9 @@ class Camera:
                 return False
             if source.live and self._overdue(picture.arrived):
                 # A driver that hung is not trusted to be well again.
-                raise SourceStalledError(f"the source {self._settings.name} hung")
+                raise SourceStalledError(
+                    f"the source {self._settings.name} is silent for {self._patience:g} s"
+                )
             if picture.media_time is None:
                 self._deliver(picture, picture.arrived)
                 continue
@@ -299,21 +303,18 @@ class Camera:
         self._expect(self._patience)
 
     def _pause(self, source: Source | None) -> None:
-        """Wait before the next attempt, but no longer than until what was gone is back."""
+        """Wait before the next attempt, but no longer than until what was gone is back.
+
+        A camera that is there and refuses is left in peace until the wait is over.
+        """
         until = time.monotonic() + next(self._delays)
-        gone = False
-        while not self._stopping.is_set():
+        gone = source is not None and not source.present()
+        while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
             self._alive = time.monotonic()
-            if source is not None:
-                if source.present():
-                    if gone:
-                        return
-                else:
-                    gone = True
-            left = until - time.monotonic()
-            if left <= 0:
+            self._stopping.wait(min(left, self._rng.uniform(0.5, 1.0) * _LOOK_EVERY))
+            if gone and source is not None and source.present():
+                self._delays = self._backoff.delays(self._rng)
                 return
-            self._stopping.wait(min(left, _LOOK_EVERY))
 
     # What every thread may do.
 
