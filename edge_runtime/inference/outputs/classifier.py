@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.inference.engine import Tensor
 from edge_runtime.inference.outputs.kind import (
+    VALUE_TYPES,
     Candidates,
     Decoder,
     Labels,
@@ -31,8 +32,10 @@ _WHOLE = np.array([[0, 0, 1, 1]], np.float32)
 
 def matches(outputs: ModelOutputs) -> bool:
     """One output with all values in its last dimension."""
-    shapes = outputs.shapes
-    return len(shapes) == 1 and len(shapes[0]) >= 2 and int(np.prod(shapes[0][:-1])) == 1
+    if len(outputs.specs) != 1 or outputs.specs[0].dtype not in VALUE_TYPES:
+        return False
+    shape = outputs.shapes[0]
+    return len(shape) >= 2 and int(np.prod(shape[:-1])) == 1
 
 
 def labels(outputs: ModelOutputs, given: Labels | None) -> Labels:

@@ -16,6 +16,9 @@ from edge_runtime.inference.tflite_file import ModelFile
 
 Labels = tuple[str, ...]
 
+VALUE_TYPES = frozenset(map(np.dtype, ("float32", "uint8", "int8")))
+"""What scores and boxes come in."""
+
 
 class Candidates(NamedTuple):
     """What the outputs say, after thresholds and suppression, best score first.

@@ -19,6 +19,7 @@ from edge_runtime.detections import Boxes
 from edge_runtime.inference.engine import ModelError, Tensor, TensorSpec
 from edge_runtime.inference.nms import suppress
 from edge_runtime.inference.outputs.kind import (
+    VALUE_TYPES,
     Candidates,
     Decoder,
     Labels,
@@ -33,16 +34,15 @@ RESIZE = Resize.LETTERBOX
 RANGE: Range | None = (0.0, 1.0)
 
 _OVERLAP = 0.45
-_FEWEST_ANCHORS = 16
 
 
 def matches(outputs: ModelOutputs) -> bool:
-    """One output of three dimensions: 1, many anchors, and at least 5 values each."""
+    """One output of three dimensions: 1, at least 5 values an anchor, and more anchors."""
     shapes = outputs.shapes
     if len(shapes) != 1 or len(shapes[0]) != 3 or shapes[0][0] != 1:
         return False
     values, anchors = sorted(shapes[0][1:])
-    return values >= 5 and anchors >= _FEWEST_ANCHORS
+    return 5 <= values < anchors and outputs.specs[0].dtype in VALUE_TYPES
 
 
 def labels(outputs: ModelOutputs, given: Labels | None) -> Labels:
