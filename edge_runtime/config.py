@@ -117,7 +117,6 @@ class ModelConfig(_Section):
     thresholds: dict[str, Score] = Field(
         default_factory=dict,
         description="Thresholds for single classes, in place of `threshold`.",
-        examples=[{"person": 0.6}],
     )
     output: Literal["auto", "ssd", "classifier", "yolo", "blazeface"] = Field(
         default="auto", description="How the outputs are laid out; `auto` decides by their shapes."

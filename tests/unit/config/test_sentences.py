@@ -68,6 +68,7 @@ CASES = [
     ("[mqtt]", 'range = [0, "x"]\n[mqtt]', "6: model.range[1]: 'x' is text; a number is asked for, e.g. range = [-1, 1]"),
     ("[mqtt]", "thresholds.person = 1\n[mqtt]", "6: model.thresholds.person: 1 is too large; a number above 0 and below 1 is asked for"),
     ("[mqtt]", 'thresholds."traffic light" = "x"\n[mqtt]', "6: model.thresholds.\"traffic light\": 'x' is text; a number above 0 and below 1 is asked for"),
+    ("[mqtt]", "thresholds = 0.5\n[mqtt]", "6: model.thresholds: 0.5 is a number with a fraction; a table is asked for, e.g. [model.thresholds]"),
     ('path = "detector.tflite"', r'path = "a\nb"', r"5: model.path: 'a\nb' holds a character that cannot be printed; a path without one is asked for"),
     ('host = "broker"', 'host = "mqtts://me:secret@broker"', "7: mqtt.host: 'mqtts://***@broker' is a URL; the host alone is asked for, e.g. host = \"10.0.0.2\", and the port in a key of its own"),
     ('host = "broker"', 'host = ""', "7: mqtt.host: '' is too short; text that is not empty is asked for, e.g. host = \"mqtt.example.com\""),
