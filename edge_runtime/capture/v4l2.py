@@ -52,12 +52,16 @@ class V4l2Camera:
         """The next picture that is due; those between are not decoded."""
         if self._capture is None:
             raise SourceError(f"{self._device} is not open")
+        torn_since: float | None = None
         while self._capture.grab():
             if self._limit.due(self._capture.arrived):
                 picture = self._capture.retrieve(None)
                 if picture is not None:
                     return picture
-                # A torn JPEG over USB is everyday life: the next picture will do.
+                # A torn JPEG over USB is everyday life and the next picture will do, for a while.
+                torn_since = torn_since or self._capture.arrived
+                if self._capture.arrived - torn_since > self._settings.stale_after:
+                    raise SourceError(f"{self._device} delivers pictures that cannot be decoded")
         raise SourceError(f"{self._device} delivers no more pictures: check its cable")
 
     def close(self) -> None:
