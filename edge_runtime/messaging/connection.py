@@ -222,6 +222,7 @@ class Connection:
         client.on_publish = self._on_publish
         client.on_log = self._on_log
         client.on_socket_open = _without_delay
+        client.on_socket_register_write = _leave_it_to_turn
         return client
 
     def _fail(self) -> None:
@@ -231,6 +232,7 @@ class Connection:
                 self._detail,
                 answered=self.accepted,
                 tls=self._settings.tls,
+                certificate=self._settings.certificate is not None,
             )
 
     # paho's callbacks: they run inside connect() and turn(), in our own thread.
@@ -272,12 +274,20 @@ class Connection:
         self.answers.append(Answer(message, reason.value, str(reason)))
 
     def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
-        if level == MQTT_LOG_ERR:
+        if level == MQTT_LOG_ERR or "malformed packet" in text:
             self._detail = text
 
 
 def _buffered(sock: socket.socket) -> bool:
     return isinstance(sock, ssl.SSLSocket) and sock.fileno() >= 0 and sock.pending() > 0
+
+
+def _leave_it_to_turn(_client: Client, _userdata: object, _sock: object) -> None:
+    """With this callback paho writes only when told to.
+
+    So `turn` can read first: a broker that rejects us in TLS sends its reason and resets the
+    connection, and a write that meets the reset would lose the reason.
+    """
 
 
 def _without_delay(_client: Client, _userdata: object, sock: Any) -> None:

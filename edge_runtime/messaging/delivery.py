@@ -14,7 +14,10 @@ success                                 delivered: the outbox may forget it
 0x97 quota exceeded, any other code
 0x90 topic name invalid                 set aside: the alert stays in the outbox, those behind it
 0x95 packet too large                   go on, because the fault is its own; it is tried again
-0x99 payload format invalid             with the next connection
+0x99 payload format invalid             with the next connection, and every ten minutes
+the connection breaks, three times      set aside too, but tried again only after ten minutes of
+with this alert alone in flight         a connection: there are brokers that answer what they
+                                        dislike by closing, and one such alert would stop all
 ======================================  =========================================================
 
 A connection, and every pause, begins with one alert in flight; after the first success as many
@@ -24,6 +27,7 @@ one that was held: a subscriber may come between the two.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
 
@@ -36,6 +40,8 @@ TOPIC_NAME_INVALID = 0x90
 FAILURE = 0x80
 """From this reason code on the broker says no: MQTT 5.0, section 2.4."""
 _SET_ASIDE = frozenset({TOPIC_NAME_INVALID, PACKET_TOO_LARGE, 0x99})
+_STRIKES = 3
+_SET_ASIDE_SECONDS = 600.0
 
 
 class Verdict(StrEnum):
@@ -64,17 +70,28 @@ class Delivery:
         self._window = 1
         self._most = MOST_IN_FLIGHT
         self._in_flight: dict[int, int] = {}
+        self._strikes: Counter[int] = Counter()
+        self._second_chance = 0.0
         self.cursor = 0
         self.held_until: float | None = None
         self.set_aside: set[int] = set()
         self.settled: set[int] = set()
 
-    def connected(self, receive_maximum: int) -> None:
+    def connected(self, receive_maximum: int, now: float) -> None:
         """A new connection: whatever was not answered is sent again, from the first."""
         self._most = min(MOST_IN_FLIGHT, receive_maximum)
         self._in_flight.clear()
-        self.set_aside.clear()
+        self.set_aside = {number for number, count in self._strikes.items() if count >= _STRIKES}
+        self._second_chance = now + _SET_ASIDE_SECONDS
         self._rewind()
+
+    def broke(self) -> int | None:
+        """The connection broke: the alert that has to be thought the cause, if there is one."""
+        if len(self._in_flight) != 1:
+            return None
+        (sequence,) = self._in_flight.values()
+        self._strikes[sequence] += 1
+        return sequence if self._strikes[sequence] >= _STRIKES else None
 
     @property
     def in_flight(self) -> int:
@@ -83,7 +100,13 @@ class Delivery:
 
     def resume(self, now: float) -> None:
         """If a pause is over and all answers are there, start again from the first that waits."""
-        if self.held_until is not None and now >= self.held_until and not self._in_flight:
+        if self._in_flight:
+            return
+        if self.set_aside and now >= self._second_chance:
+            self.set_aside.clear()
+            self._second_chance = now + _SET_ASIDE_SECONDS
+            self._rewind()
+        elif self.held_until is not None and now >= self.held_until:
             self._rewind()
 
     def room(self, others: int) -> int:
@@ -118,6 +141,7 @@ class Delivery:
                 self.held_until = now + next(self._pauses)
             return sequence, Verdict.HELD
         self.settled.add(sequence)
+        self._strikes.pop(sequence, None)
         if self.held_until is None:
             self._window = self._most
             self._pauses = self._retry.delays()

@@ -82,26 +82,11 @@ def not_connected(address: str, error: OSError) -> MqttError:
             return BrokerRefusedError(_certificate(address, error))
         case ssl.SSLError():
             return _tls(address, str(error.reason))
-        case socket.gaierror():
-            return BrokerUnreachableError(
-                f"the broker's host name in {address} cannot be resolved ({error.strerror}): "
-                "check the name and the network's DNS"
-            )
-        case ConnectionRefusedError():
-            return BrokerUnreachableError(
-                f"nothing listens at {address}: the broker is down, or the port is another"
-            )
-        case TimeoutError():
-            return BrokerUnreachableError(
-                f"the broker {address} does not answer: check host, port and firewall"
-            )
         case _:
-            return BrokerUnreachableError(
-                f"the broker {address} cannot be reached ({error.strerror or error})"
-            )
+            return BrokerUnreachableError(_network(address, error))
 
 
-def lost(address: str, detail: str, *, answered: bool, tls: bool) -> MqttError:
+def lost(address: str, detail: str, *, answered: bool, tls: bool, certificate: bool) -> MqttError:
     """The connection broke.
 
     Args:
@@ -109,13 +94,19 @@ def lost(address: str, detail: str, *, answered: bool, tls: bool) -> MqttError:
         detail: what the MQTT library said last, which may hold OpenSSL's reason in brackets.
         answered: whether the broker had accepted the connection before.
         tls: whether it was encrypted.
+        certificate: whether we showed a client certificate.
     """
     # In TLS 1.3 the broker rejects our certificate only after the handshake is over for us.
     if reason := re.search(r"\[SSL: (\w+)\]", detail):
         return _tls(address, reason[1])
+    if "malformed packet" in detail:
+        return BrokerUnreachableError(f"the broker {address} sent something that is not MQTT 5")
     if answered:
         return BrokerUnreachableError(f"the connection with the broker {address} broke")
-    hint = "it may ask for another client certificate" if tls else "is this its port for TLS?"
+    if not tls:
+        hint = "is this its port for TLS?"
+    else:
+        hint = f"it may ask for {'another' if certificate else 'a'} client certificate"
     return BrokerUnreachableError(
         f"the broker {address} closed the connection before it answered: {hint}"
     )
@@ -134,6 +125,26 @@ def stalled(address: str, seconds: float) -> MqttError:
     return BrokerUnreachableError(
         f"the broker {address} has acknowledged nothing for {seconds:g} s: connecting again"
     )
+
+
+def _network(address: str, error: OSError) -> str:
+    match error:
+        case socket.gaierror():
+            return (
+                f"the broker's host name in {address} cannot be resolved ({error.strerror}): "
+                "check the name and the network's DNS"
+            )
+        case ConnectionRefusedError():
+            return f"nothing listens at {address}: the broker is down, or the port is another"
+        case ConnectionResetError() | BrokenPipeError():
+            return (
+                f"the broker {address} closed the connection instead of beginning TLS: is this "
+                "its port without TLS?"
+            )
+        case TimeoutError():
+            return f"the broker {address} does not answer: check host, port and firewall"
+        case _:
+            return f"the broker {address} cannot be reached ({error.strerror or error})"
 
 
 def _certificate(address: str, error: ssl.SSLCertVerificationError) -> str:

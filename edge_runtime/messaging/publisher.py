@@ -261,8 +261,8 @@ class Publisher:
         self._others.clear()
         self._unanswered_since = None
         self._more = True
-        self._delivery.connected(connection.receive_maximum)
         self._connected_at = monotonic()
+        self._delivery.connected(connection.receive_maximum, self._connected_at)
         with self._news_lock:
             self._news[self._topics.status] = self._online_message()
 
@@ -303,6 +303,8 @@ class Publisher:
         if connection.failure is not None:
             # What was acknowledged before the end counts.
             self._take_answers(connection)
+            if not self._others and (suspect := self._delivery.broke()) is not None:
+                self._complain(suspect, FAILURE, "the connection breaks whenever it is sent")
             raise connection.failure
 
     def _send_news(self, connection: Connection) -> None:

@@ -13,7 +13,7 @@ SUCCESS, NOBODY, TOO_LARGE, NOT_AUTHORIZED, UNKNOWN = 0x00, 0x10, 0x95, 0x87, 0x
 
 def connected(receive_maximum: int = 65535) -> Delivery:
     delivery = Delivery(Backoff(4.0, 30.0))
-    delivery.connected(receive_maximum)
+    delivery.connected(receive_maximum, now=0.0)
     return delivery
 
 
@@ -93,7 +93,7 @@ def test_a_new_connection_ends_the_pause_and_sends_what_was_not_answered_again()
     delivery = connected()
     send(delivery, 1)
     delivery.answered(1, NOBODY, 0.0)
-    delivery.connected(65535)
+    delivery.connected(65535, now=0.0)
     assert (delivery.cursor, delivery.in_flight, delivery.room(0)) == (0, 0, 1)
     assert delivery.wanted(1)
 
@@ -105,7 +105,7 @@ def test_an_alert_that_is_itself_at_fault_does_not_stop_those_behind_it() -> Non
     assert delivery.held_until is None
     assert delivery.room(0) == 1
     assert not delivery.wanted(1)
-    delivery.connected(65535)
+    delivery.connected(65535, now=0.0)
     assert delivery.wanted(1), "another connection, another chance"
 
 
@@ -115,6 +115,45 @@ def test_what_stops_one_alert_stops_those_behind_it_too() -> None:
         send(delivery, 1)
         assert delivery.answered(1, code, 0.0) == (1, Verdict.HELD)
         assert delivery.room(0) == 0
+
+
+def test_an_alert_that_breaks_the_connection_three_times_waits_until_the_rest_is_through() -> None:
+    delivery = connected()
+    for strike in (None, None, 1):
+        delivery.connected(65535, now=0.0)
+        send(delivery, 1)
+        assert delivery.broke() == strike
+    delivery.connected(65535, now=0.0)
+    assert not delivery.wanted(1)
+    send(delivery, 2)
+    delivery.answered(2, SUCCESS, 1.0)
+    delivery.resume(now=599.0)
+    assert not delivery.wanted(1)
+    delivery.resume(now=600.0)
+    assert delivery.cursor == 0
+    send(delivery, 1)
+    delivery.answered(1, SUCCESS, 600.0)
+    delivery.connected(65535, now=0.0)
+    assert not delivery.set_aside
+
+
+def test_no_alert_is_blamed_when_several_were_in_flight() -> None:
+    delivery = connected()
+    for _ in range(10):
+        send(delivery, 1)
+        delivery.answered(1, SUCCESS, 0.0)
+        send(delivery, 2, 3)
+        assert delivery.broke() is None
+        delivery.settled.clear()
+        delivery.connected(65535, now=0.0)
+
+
+def test_what_was_set_aside_is_tried_again_after_ten_minutes_of_a_connection() -> None:
+    delivery = connected()
+    send(delivery, 1)
+    delivery.answered(1, TOO_LARGE, 0.0)
+    delivery.resume(now=600.0)
+    assert delivery.wanted(1)
 
 
 codes = st.sampled_from([SUCCESS, SUCCESS, SUCCESS, NOBODY, NOT_AUTHORIZED, TOO_LARGE])
@@ -147,11 +186,11 @@ def test_whatever_the_broker_answers_every_alert_is_settled_in_the_end(
         now += 31.0
         turn()
         if reconnect:
-            delivery.connected(receive_maximum)
+            delivery.connected(receive_maximum, now)
             pending_answers.clear()
         elif pending_answers:
             delivery.answered(pending_answers.pop(0), code, now)
-    delivery.connected(receive_maximum)
+    delivery.connected(receive_maximum, now=0.0)
     pending_answers.clear()
     for _ in range(200):
         turn()

@@ -63,18 +63,30 @@ AT = "broker:8883"
             "the broker broker:8883 cannot be reached (Network is unreachable)",
         ),
         (
-            lost(AT, "", answered=True, tls=True),
+            lost(AT, "", answered=True, tls=True, certificate=True),
             BrokerUnreachableError,
             "the connection with the broker broker:8883 broke",
         ),
         (
-            lost(AT, "failed: [SSL: SSLV3_ALERT_CERTIFICATE_REVOKED] x", answered=False, tls=True),
+            lost(
+                AT,
+                "failed: [SSL: SSLV3_ALERT_CERTIFICATE_REVOKED] x",
+                answered=False,
+                tls=True,
+                certificate=True,
+            ),
             BrokerRefusedError,
             "the broker broker:8883 rejects the client certificate (certificate revoked): it has "
             "to be in date and from an authority that the broker trusts",
         ),
         (
-            lost(AT, "failed: [SSL: TLSV1_ALERT_PROTOCOL_VERSION] x", answered=False, tls=True),
+            lost(
+                AT,
+                "failed: [SSL: TLSV1_ALERT_PROTOCOL_VERSION] x",
+                answered=False,
+                tls=True,
+                certificate=True,
+            ),
             BrokerRefusedError,
             "the broker broker:8883 speaks no TLS version that is still safe: it has to offer "
             "1.2 or 1.3",
