@@ -166,13 +166,15 @@ TimeZone = Annotated[str, AfterValidator(_time_zone)]
 """A name of the IANA time zone database."""
 
 
-def _folder_path(path: Path, info: ValidationInfo) -> Path:
-    if not str(path).isprintable():
+def _folder_path(value: object, info: ValidationInfo) -> Path:
+    if not isinstance(value, str | Path):
+        raise PydanticKnownError("string_type")
+    if not str(value).isprintable():
         raise ValueError(
-            f"{shown(str(path))} holds a character that cannot be printed; a path without one is "
+            f"{shown(str(value))} holds a character that cannot be printed; a path without one is "
             "asked for"
         )
-    return context(info).folder / path
+    return context(info).folder / value
 
 
 def _file(path: Path, info: ValidationInfo) -> Path:
@@ -196,8 +198,7 @@ def _file(path: Path, info: ValidationInfo) -> Path:
         ) from None
 
 
-_LaxPath = Annotated[Path, Field(strict=False)]
-ResolvedPath = Annotated[_LaxPath, AfterValidator(_folder_path)]
+ResolvedPath = Annotated[Path, BeforeValidator(_folder_path)]
 """A path; relative ones count from the configuration's folder."""
 ReadableFile = Annotated[ResolvedPath, AfterValidator(_file)]
 """A `ResolvedPath` of a file that can be read."""
