@@ -15,9 +15,10 @@ success                                 delivered: the outbox may forget it
 0x90 topic name invalid                 set aside: the alert stays in the outbox, those behind it
 0x95 packet too large                   go on, because the fault is its own; it is tried again
 0x99 payload format invalid             with the next connection, and every ten minutes
-the connection breaks, three times      set aside too, but tried again only after ten minutes of
-with this alert alone in flight         a connection: there are brokers that answer what they
-                                        dislike by closing, and one such alert would stop all
+the connection breaks, three times      set aside too, but tried again only when a connection has
+with this alert alone in flight         lasted 40 s, then 80 s, up to ten minutes: there are
+                                        brokers that answer what they dislike by closing, and one
+                                        such alert would stop all
 ======================================  =========================================================
 
 A connection, and every pause, begins with one alert in flight; after the first success as many
@@ -81,8 +82,12 @@ class Delivery:
         """A new connection: whatever was not answered is sent again, from the first."""
         self._most = min(MOST_IN_FLIGHT, receive_maximum)
         self._in_flight.clear()
-        self.set_aside = {number for number, count in self._strikes.items() if count >= _STRIKES}
-        self._second_chance = now + _SET_ASIDE_SECONDS
+        suspects = {number: count for number, count in self._strikes.items() if count >= _STRIKES}
+        self.set_aside = set(suspects)
+        # A broker that crashes again and again makes suspects of the innocent: they are not to
+        # wait long.
+        patience = 5.0 * 2.0 ** min(max(suspects.values(), default=32), 32)
+        self._second_chance = now + min(patience, _SET_ASIDE_SECONDS)
         self._rewind()
 
     def broke(self) -> int | None:

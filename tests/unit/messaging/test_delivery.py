@@ -127,13 +127,19 @@ def test_an_alert_that_breaks_the_connection_three_times_waits_until_the_rest_is
     assert not delivery.wanted(1)
     send(delivery, 2)
     delivery.answered(2, SUCCESS, 1.0)
-    delivery.resume(now=599.0)
+    delivery.resume(now=39.0)
     assert not delivery.wanted(1)
-    delivery.resume(now=600.0)
+    delivery.resume(now=40.0)
     assert delivery.cursor == 0
     send(delivery, 1)
-    delivery.answered(1, SUCCESS, 600.0)
-    delivery.connected(65535, now=0.0)
+    assert delivery.broke() == 1
+    delivery.connected(65535, now=100.0)
+    delivery.resume(now=179.0)
+    assert delivery.set_aside == {1}
+    delivery.resume(now=180.0)
+    send(delivery, 1)
+    delivery.answered(1, SUCCESS, 180.0)
+    delivery.connected(65535, now=200.0)
     assert not delivery.set_aside
 
 
