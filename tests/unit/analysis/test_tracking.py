@@ -5,7 +5,7 @@ import pytest
 
 from edge_runtime.analysis.tracking import Tracker, TrackerSettings, iou
 from edge_runtime.detections import Detections
-from edge_runtime.tracks import TrackState
+from edge_runtime.tracks import Box, TrackState
 
 SIZE = (1000, 500)
 LABELS = ("person", "bag")
@@ -147,7 +147,15 @@ def test_objects_of_different_classes_are_different_objects() -> None:
     }
 
 
-def test_overlap_is_intersection_over_union() -> None:
-    a = np.array([[0.0, 0, 2, 2], [0, 0, 0, 0]])
-    b = np.array([[1.0, 0, 3, 2], [5, 5, 6, 6], [0, 0, 0, 0]])
-    assert iou(a, b).tolist() == [[pytest.approx(1 / 3), 0, 0], [0, 0, 0]]
+@pytest.mark.parametrize(
+    ("a", "b", "overlap"),
+    [
+        ((0, 0, 2, 2), (1, 0, 3, 2), 1 / 3),
+        ((0, 0, 2, 2), (0, 0, 2, 2), 1),
+        ((0, 0, 2, 2), (5, 5, 6, 6), 0),
+        ((0, 0, 2, 2), (2, 0, 4, 2), 0),
+        ((0, 0, 0, 0), (0, 0, 0, 0), 0),
+    ],
+)
+def test_overlap_is_intersection_over_union(a: Box, b: Box, overlap: float) -> None:
+    assert iou(a, b) == pytest.approx(overlap)
