@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from pathlib import Path
+from stat import S_ISREG
 from typing import Annotated, TypeVar
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -182,7 +183,7 @@ def _file(path: Path, info: ValidationInfo) -> Path:
     if not context(info).check_files:
         return path
     try:
-        if path.stat() and not path.is_file():
+        if not S_ISREG(path.stat().st_mode):
             raise ValueError(f"{path} is not a file; the path of a file is asked for")
         with path.open("rb"):
             return path
