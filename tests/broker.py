@@ -59,24 +59,21 @@ class Broker:
     ) -> None:
         self.host = "127.0.0.1"
         self.port = free_port()
-        self._folder = Path(tempfile.mkdtemp(prefix="edge-broker-"))
+        self._folder = Path()
         self._process: subprocess.Popen[bytes] | None = None
-        self._configuration = self._folder / "mosquitto.conf"
-        lines = [
+        self._users = users
+        self._lines = [
             f"listener {self.port} {self.host}",
-            "user root",  # Otherwise it gives up root, and cannot read this folder then.
+            "user root",  # Otherwise it gives up root, and cannot read its folder then.
             "persistence true",
-            f"persistence_location {self._folder}/",
             "autosave_interval 1",
             "autosave_on_changes true",
             f"allow_anonymous {'false' if users else 'true'}",
         ]
-        if users:
-            lines.append(f"password_file {self._write_passwords(users)}")
         if certificate:
-            lines += [f"cafile {ca}", f"certfile {certificate}", f"keyfile {key}"]
-            lines.append(f"require_certificate {'true' if client_certificates else 'false'}")
-        self._configuration.write_text("\n".join([*lines, *extra, ""]))
+            self._lines += [f"cafile {ca}", f"certfile {certificate}", f"keyfile {key}"]
+            self._lines.append(f"require_certificate {'true' if client_certificates else 'false'}")
+        self._lines += extra
 
     @property
     def log(self) -> str:
@@ -89,7 +86,9 @@ class Broker:
         assert self._process is None, "the broker runs already"
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [MOSQUITTO, "-c", str(self._configuration), "-v"], stdout=log, stderr=log
+                [MOSQUITTO, "-c", str(self._folder / "mosquitto.conf"), "-v"],
+                stdout=log,
+                stderr=log,
             )
         wait_for(self._listens, f"mosquitto listens; its log: {self.log}")
 
@@ -112,6 +111,11 @@ class Broker:
         self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Broker:
+        self._folder = Path(tempfile.mkdtemp(prefix="edge-broker-"))
+        lines = [*self._lines, f"persistence_location {self._folder}/"]
+        if self._users:
+            lines.append(f"password_file {self._write_passwords(self._users)}")
+        (self._folder / "mosquitto.conf").write_text("\n".join([*lines, ""]))
         self.start()
         return self
 
