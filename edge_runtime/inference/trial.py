@@ -33,7 +33,7 @@ def trial(path: Path, *, timeout: float = TIMEOUT) -> None:
     """
     try:
         child = subprocess.run(
-            [sys.executable, "-m", __name__, str(path)],
+            [sys.executable, "-P", "-m", __name__, str(path)],
             capture_output=True,
             text=True,
             timeout=timeout,

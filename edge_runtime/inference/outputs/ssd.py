@@ -27,6 +27,7 @@ NAME = "ssd"
 RESIZE = Resize.STRETCH
 RANGE: Range | None = None
 
+_X1Y1X2Y2 = np.array([1, 0, 3, 2])  # from ymin, xmin, ymax, xmax
 _BACKGROUND = frozenset({"background", "__background__", "???"})
 
 
@@ -48,18 +49,21 @@ def decoder(outputs: ModelOutputs, labels: Labels, selection: Selection) -> Deco
     """Read the operator's outputs; `selection` can only be stricter than the operator was."""
     order = _order(outputs)
     assert order is not None
-    thresholds, most, classes = selection.thresholds, selection.most, len(labels)
+    sorted_already = outputs.file.detection is not None
+    most = selection.most
+    # An id that no label is for can only come from labels that are not the model's: its threshold
+    # is out of reach, below the first class and above the last.
+    thresholds = np.pad(selection.thresholds, 1, constant_values=np.inf)
 
     def decode(tensors: Sequence[Tensor]) -> Candidates:
         count = int(tensors[order.count].item())
         scores = tensors[order.scores][0, :count]
         class_ids = tensors[order.classes][0, :count].astype(np.int32)
-        # An id without a label can only come from labels that are not the model's: left out.
-        known = (class_ids >= 0) & (class_ids < classes)
-        wanted = known & (scores >= thresholds[np.where(known, class_ids, 0)])
-        best = np.flatnonzero(wanted)
-        best = best[np.argsort(-scores[best], kind="stable")][:most]
-        boxes = tensors[order.boxes][0][best][:, (1, 0, 3, 2)]
+        best = np.flatnonzero(scores >= thresholds.take(class_ids + 1, mode="clip"))
+        if not sorted_already:
+            best = best[np.argsort(-scores[best], kind="stable")]
+        best = best[:most]
+        boxes = tensors[order.boxes][0, best][:, _X1Y1X2Y2]
         return Candidates(boxes, scores[best], class_ids[best])
 
     return decode

@@ -166,6 +166,18 @@ def test_the_trial_accepts_a_good_model_and_one_for_the_edge_tpu(models: Path) -
     trial(models / "mobilenet_v1_0.25_128_quant_edgetpu.tflite")
 
 
+@pytest.mark.parametrize("part", [0.2, 0.6, 0.95])
+def test_the_trial_of_a_truncated_file_ends_in_a_sentence(
+    models: Path, tmp_path: Path, part: float
+) -> None:
+    """tflite-runtime crashes on such files, LiteRT refuses them; neither is felt here."""
+    whole = (models / SSD).read_bytes()
+    short = tmp_path / "short.tflite"
+    short.write_bytes(whole[: int(len(whole) * part)])
+    with pytest.raises(ModelError, match=r"crashed the interpreter|is rejected by"):
+        trial(short)
+
+
 def test_a_trial_that_crashes_is_one_sentence(models: Path, monkeypatch) -> None:
     crash = f"import os; os.kill(os.getpid(), {int(signal.SIGSEGV)})"
     _child(monkeypatch, crash)

@@ -245,3 +245,30 @@ def test_a_tpu_that_fails_its_first_run_raises(twins: Path, fake_tpu: FakeTpu) -
     fake_tpu.told("fail-invoke")
     with pytest.raises(InvokeError, match="failed on edgetpu:0"):
         open_tpu(twins / "vww_96_int8_edgetpu.tflite", 0, library=fake_tpu.library)
+
+
+def test_an_engine_that_failed_works_again_when_its_chip_does(
+    twins: Path, fake_tpu: FakeTpu
+) -> None:
+    engine = open_tpu(twins / "vww_96_int8_edgetpu.tflite", 0, library=fake_tpu.library)
+    engine.input_view()[...] = 5
+    fake_tpu.told("fail-invoke")
+    with pytest.raises(InvokeError, match=r"^vww_96_int8_edgetpu\.tflite failed on edgetpu:0: "):
+        engine.invoke()
+    fake_tpu.told("devices=1")
+    engine.invoke()
+    assert int(engine.input_view()[0, 0, 0]) == 5, "the input was kept"
+
+
+def test_where_the_cpu_fails_too_the_failure_is_told(twins: Path, fake_tpu: FakeTpu) -> None:
+    def opened() -> LiteRtEngine:
+        return open_tpu(twins / "vww_96_int8_edgetpu.tflite", 0, library=fake_tpu.library)
+
+    engine = FailoverEngine(opened(), opened)
+    assert not engine.on_cpu
+    fake_tpu.told("fail-invoke")
+    for _ in range(2):
+        engine.input_view()[...] = 0
+        with pytest.raises(InvokeError):
+            engine.invoke()
+        assert engine.status.state is EngineState.DEGRADED
