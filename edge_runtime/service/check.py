@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.config import CameraConfig, Config, load
-from edge_runtime.config_errors import ConfigError
+from edge_runtime.config.errors import ConfigError
 from edge_runtime.errors import EdgeRuntimeError
 
 

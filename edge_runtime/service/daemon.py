@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
@@ -42,9 +43,8 @@ class Daemon:
     def __init__(self, config: Config, pace: Pace) -> None:
         self._config = config
         self._notifier = Notifier()
-        self._wake = threading.Event()
-        self._stop_requested = False
-        self._reload_requested = False
+        # A signal comes at any moment, also while its own queue is locked: this one may.
+        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._ready = False
         self._started = time.time()
         self._born = time.monotonic()
@@ -64,9 +64,8 @@ class Daemon:
         Raises:
             EdgeRuntimeError: the start fails.
         """
-        signal.signal(signal.SIGTERM, self._on_stop)
-        signal.signal(signal.SIGINT, self._on_stop)
-        signal.signal(signal.SIGHUP, self._on_reload)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda number, _frame: self._signals.put(number))
         try:
             self._fleet.apply(self._config, _WORKERS_STOP_SECONDS)
             if self._publisher:
@@ -112,29 +111,25 @@ class Daemon:
         topics = Topics(device.site, device.name)
         return Publisher(settings, self._outbox, topics) if settings else None
 
-    # Signals only leave a note: the main loop acts on it.
-
-    def _on_stop(self, _signal: int, _frame: object) -> None:
-        self._stop_requested = True
-        self._wake.set()
-
-    def _on_reload(self, _signal: int, _frame: object) -> None:
-        self._reload_requested = True
-        self._wake.set()
-
     def _watch(self) -> None:
         watchdog = self._notifier.watchdog_seconds
         period = min(_BEAT_SECONDS, watchdog / 3) if watchdog else _BEAT_SECONDS
-        while not self._stop_requested:
-            if self._reload_requested:
-                self._reload_requested = False
-                self._reload()
+        while True:
             self._beat(time.monotonic())
             if self._finished():
                 logger.info("all recorded sources have ended and all alerts are delivered")
                 return
-            self._wake.wait(period if self._ready else _START_SECONDS)
-            self._wake.clear()
+            match self._next_signal(period if self._ready else _START_SECONDS):
+                case signal.SIGHUP:
+                    self._reload()
+                case signal.SIGTERM | signal.SIGINT:
+                    return
+
+    def _next_signal(self, timeout: float) -> int | None:
+        try:
+            return self._signals.get(timeout=timeout)
+        except queue.Empty:
+            return None
 
     def _beat(self, now: float) -> None:
         self._feed_watchdog(now)
@@ -183,9 +178,10 @@ class Daemon:
         return [reason for worker in self._fleet if (reason := worker.degraded)]
 
     def _link_status(self) -> dict[str, Any] | None:
-        if self._publisher is None:
+        publisher = self._publisher  # a reload in the main thread may take it away
+        if publisher is None:
             return None
-        stats = self._publisher.stats()
+        stats = publisher.stats()
         return {
             "link": stats.link,
             "since": rfc3339(stats.since),
@@ -202,13 +198,16 @@ class Daemon:
         workers = tuple(self._fleet)
         if not workers or not all(worker.ended for worker in workers):
             return False
-        return self._publisher is None or self._publisher.stats().depth == 0
+        if self._publisher is None:
+            return True
+        stats = self._publisher.stats()
+        return stats.depth <= stats.set_aside
 
     def _reload(self) -> None:
         """Take the new configuration over, or keep the old one whole."""
         self._notifier.reloading()
         try:
-            config = load(self._config.path)
+            config = load(self._config.path, check_dates=False)
             if config.device != self._config.device:
                 logger.warning("device and state_dir change only with a restart")
                 # model_copy keeps the path that the configuration came from.

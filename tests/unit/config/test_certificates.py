@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
 
 from edge_runtime.config import TlsConfig, load
-from edge_runtime.config_certificates import Validity, validities
-from edge_runtime.config_values import Context
+from edge_runtime.config.certificates import Validity, validities
+from edge_runtime.config.values import Context
 from tests.certificates import Authority
 from tests.unit.config.conftest import Complain
 

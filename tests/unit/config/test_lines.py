@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.config_lines import Key, all_lines, find_line
+from edge_runtime.config.lines import Key, all_lines, find_line
 
 DOCUMENT = (
     """\

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.config_polygon import Point, outside, shape_fault
+from edge_runtime.config.polygon import Point, outside, shape_fault
 
 SQUARE: list[Point] = [(0, 0), (1, 0), (1, 1), (0, 1)]
 COORDINATES = st.integers(0, 20).map(lambda number: number / 20)

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from edge_runtime.config import load, schema
-from edge_runtime.config_values import SOURCE_KINDS
+from edge_runtime.config.values import SOURCE_KINDS
 from tests.unit.config.test_sentences import GOOD
 
 ROOT = Path(__file__).parents[3]

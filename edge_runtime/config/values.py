@@ -22,8 +22,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from edge_runtime import config_polygon as polygons
-from edge_runtime.config_errors import shown, suggestion
+from edge_runtime.config import polygon as polygons
+from edge_runtime.config.errors import shown, suggestion
 from edge_runtime.redaction import redact
 
 _T = TypeVar("_T")
@@ -75,11 +75,13 @@ class Context:
     Attributes:
         folder: what relative paths are relative to.
         check_files: whether the files that are named have to be there and in order.
+        check_dates: whether certificates have to be valid at `now`.
         now: the moment at which certificates have to be valid.
     """
 
     folder: Path = field(default_factory=Path)
     check_files: bool = False
+    check_dates: bool = True
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 

@@ -1,13 +1,10 @@
-"""The device's configuration: one TOML file, validated as a whole.
+"""The sections of the configuration and their keys.
 
-`load` either gives settings that can be used, or tells everything that is wrong at once, each
-with its line. What the keys mean for a person is in docs/configuration.md.
+What they mean for a person is in docs/configuration.md.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +15,6 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -27,14 +23,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from edge_runtime.alerts.alert import Severity
-from edge_runtime.config_checks import check, known_labels
-from edge_runtime.config_errors import ConfigError, Finding, Problem, dotted
-from edge_runtime.config_findings import findings
-from edge_runtime.config_lines import find_line
-from edge_runtime.config_values import (
+from edge_runtime.config.values import (
     DEFAULT_CLASSES,
     Clock,
-    Context,
     Host,
     Listed,
     ModelDevice,
@@ -183,14 +174,14 @@ class TlsConfig(_Section):
     def _valid_now(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         if path is None or not context(info).check_files:
             return path
-        from edge_runtime.config_certificates import validities
+        from edge_runtime.config.certificates import validities
 
         try:
             faults = [validity.fault(context(info).now) for validity in validities(path)]
         except ValueError as error:
             raise ValueError(f"{path} {error}") from None
         # Of a bundle of authorities one is enough; of a certificate's chain all are needed.
-        told = next(filter(None, faults), None)
+        told = next(filter(None, faults), None) if context(info).check_dates else None
         if told is not None and (info.field_name == "certificate" or None not in faults):
             raise ValueError(f"the certificate {path} {told}")
         return path
@@ -205,7 +196,7 @@ class TlsConfig(_Section):
             given, lacking = ("key", "certificate") if key else ("certificate", "key")
             raise ValueError(f"there is a {given} without a {lacking}; both or neither are needed")
         if certificate and key and context(info).check_files:
-            from edge_runtime.config_certificates import check_key
+            from edge_runtime.config.certificates import check_key
 
             try:
                 check_key(certificate, key)
@@ -469,62 +460,6 @@ class Config(_Section):
         return tuple(rule for rule in self.rules if rule.cameras is None or camera in rule.cameras)
 
 
-def load(path: Path, *, check_files: bool = True) -> Config:
-    """Read and validate the configuration at `path`.
-
-    Args:
-        path: a TOML file, UTF-8. Relative paths in it count from its folder.
-        check_files: whether the model, certificates, password files it names have to be there
-            and in order. Without, no file but `path` is touched, and a password that stands in a
-            file is None.
-
-    Raises:
-        ConfigError: with everything that is wrong.
-    """
-    text = _read(path)
-    config, found = _validated(_parse(text, path), path.absolute().parent, check_files)
-    if config is None or found:
-        raise ConfigError(_located(found, text, path))
-    config._path = path
-    return config
-
-
-def read_document(path: Path) -> dict[str, Any]:
-    """What stands in the file, parsed and nothing more; raises ConfigError."""
-    return _parse(_read(path), path)
-
-
-def of_document(document: dict[str, Any], folder: Path, called: str) -> Config:
-    """A configuration that stands in no file, as one that is made of arguments.
-
-    Args:
-        document: what `tomllib` would have made of the file.
-        folder: what relative paths count from.
-        called: what stands in place of the file's name where something is wrong.
-
-    Raises:
-        ConfigError: with everything that is wrong.
-    """
-    config, found = _validated(document, folder, check_files=True)
-    if config is None or found:
-        raise ConfigError(Problem(called, None, dotted(each.key), each.text) for each in found)
-    return config
-
-
-def _validated(
-    document: dict[str, Any], folder: Path, check_files: bool
-) -> tuple[Config | None, list[Finding]]:
-    labels = known_labels(document, folder) if check_files else None
-    found = list(check(document, labels))
-    try:
-        config = Config.model_validate(
-            document, context=Context(folder=folder, check_files=check_files)
-        )
-    except ValidationError as error:
-        return None, [*found, *findings(error.errors(include_url=False), document, schema())]
-    return config, found
-
-
 def schema() -> dict[str, Any]:
     """The configuration as a JSON Schema (draft 2020-12), for editors."""
     return {
@@ -547,70 +482,6 @@ class _SchemaWithoutNull(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
-
-
-def _read(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        text = "there is no such file; the path of a configuration is asked for"
-    except IsADirectoryError:
-        text = "this is a folder; the path of a configuration in it is asked for"
-    except OSError as error:
-        text = f"cannot be read ({error.strerror}); a file that this user can read is asked for"
-    else:
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            text = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
-            raise ConfigError([Problem(str(path), line, None, text)]) from None
-    raise ConfigError([Problem(str(path), None, None, text)])
-
-
-_SYNTAX_PLACE = re.compile(r" \((?:at line (\d+), column (\d+)|at end of document)\)$")
-_SYNTAX_HINTS = {
-    "Invalid value": 'no value; text stands in quotes, e.g. site = "paris-12"',
-    "Expected newline": "more follows the value; one key stands on a line, and text in quotes",
-    "Cannot": "this key or table stands here a second time; only [[tables in two brackets]] "
-    "may repeat",
-    "Invalid statement": 'no key; a line such as site = "paris-12" or [device] is asked for',
-}
-
-
-def _parse(text: str, path: Path) -> dict[str, Any]:
-    if text.startswith("\ufeff"):
-        fault = "the file begins with a byte order mark; save it as UTF-8 without one"
-        raise ConfigError([Problem(str(path), 1, None, fault)])
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([_syntax_problem(str(error), text, path)]) from None
-    except RecursionError:
-        fault = "lists stand in lists too deeply to be read; no key needs more than three levels"
-    except ValueError:  # the only other thing that tomllib lets through, from int()
-        fault = "a number has thousands of digits; no key needs more than five"
-    raise ConfigError([Problem(str(path), None, None, fault)])
-
-
-def _syntax_problem(message: str, text: str, path: Path) -> Problem:
-    place = _SYNTAX_PLACE.search(message)
-    what = message[: place.start()] if place else message
-    hint = next((hint for start, hint in _SYNTAX_HINTS.items() if what.startswith(start)), what)
-    if place and place[1]:
-        return Problem(str(path), int(place[1]), None, f"column {place[2]}: {hint}")
-    last = text.rstrip().count("\n") + 1
-    if not what.startswith("Cannot"):
-        hint = "the file ends too early; a value, a closing quote or a closing bracket is missing"
-    return Problem(str(path), last, None, hint)
-
-
-def _located(found: list[Finding], text: str, path: Path) -> list[Problem]:
-    problems = [
-        Problem(str(path), find_line(text, finding.key), dotted(finding.key), finding.text)
-        for finding in found
-    ]
-    return sorted(problems, key=lambda problem: problem.line or 0)
 
 
 def _read_password(path: Path) -> str:

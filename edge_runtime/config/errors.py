@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from difflib import get_close_matches
 
-from edge_runtime.config_lines import Key
+from edge_runtime.config.lines import Key
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.redaction import redact
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.config_errors import Finding, dotted, shown, suggestion
-from edge_runtime.config_lines import Key
-from edge_runtime.config_values import DEFAULT_CLASSES
+from edge_runtime.config.errors import Finding, dotted, shown, suggestion
+from edge_runtime.config.lines import Key
+from edge_runtime.config.values import DEFAULT_CLASSES
 
 Document = dict[str, Any]
 _Tables = list[tuple[Key, Document]]

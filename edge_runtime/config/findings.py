@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from edge_runtime.config_errors import Finding, closest, shown, suggestion
-from edge_runtime.config_lines import Key
-from edge_runtime.config_values import OUTSIDE_PICTURE
+from edge_runtime.config.errors import Finding, closest, shown, suggestion
+from edge_runtime.config.lines import Key
+from edge_runtime.config.values import OUTSIDE_PICTURE
 
 Schema = Mapping[str, Any]
 

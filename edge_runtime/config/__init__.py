@@ -1,0 +1,44 @@
+"""The device's configuration: one TOML file, validated as a whole.
+
+`load` either gives settings that can be used, or tells everything that is wrong at once, each
+with its line. What the keys mean for a person is in docs/configuration.md.
+"""
+
+from edge_runtime.config.errors import ConfigError, Problem
+from edge_runtime.config.loading import load, of_document, read_document
+from edge_runtime.config.sections import (
+    DAYS,
+    CameraConfig,
+    Config,
+    DeviceConfig,
+    ModelConfig,
+    MotionConfig,
+    MqttConfig,
+    PresenceConfig,
+    RuleConfig,
+    ScheduleConfig,
+    TlsConfig,
+    ZoneConfig,
+    schema,
+)
+
+__all__ = [
+    "DAYS",
+    "CameraConfig",
+    "Config",
+    "ConfigError",
+    "DeviceConfig",
+    "ModelConfig",
+    "MotionConfig",
+    "MqttConfig",
+    "PresenceConfig",
+    "Problem",
+    "RuleConfig",
+    "ScheduleConfig",
+    "TlsConfig",
+    "ZoneConfig",
+    "load",
+    "of_document",
+    "read_document",
+    "schema",
+]
