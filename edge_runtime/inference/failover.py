@@ -94,8 +94,8 @@ class FailoverEngine:
         self._retry_at = 0.0
         self._since = clock()
         self._active = cpu
-        self._state = EngineState.OK
-        self._reason = ""
+        # Replaced as a whole: others may read it from other threads.
+        self._status = EngineStatus(cpu.backend, EngineState.OK, "")
         try:
             self._use(open_tpu())
         except EdgeRuntimeError as error:
@@ -113,8 +113,8 @@ class FailoverEngine:
 
     @property
     def status(self) -> EngineStatus:
-        """What runs it, and why that."""
-        return EngineStatus(self._active.backend, self._state, self._reason)
+        """What runs it, and why that; may be read from any thread."""
+        return self._status
 
     @property
     def input(self) -> TensorSpec:
@@ -151,7 +151,7 @@ class FailoverEngine:
     def _use(self, tpu: Engine) -> None:
         self._active = tpu
         self._since = self._clock()
-        self._state, self._reason = EngineState.OK, f"runs on {tpu.backend}"
+        self._status = EngineStatus(tpu.backend, EngineState.OK, f"runs on {tpu.backend}")
 
     def _degrade(self, reason: str) -> None:
         now = self._clock()
@@ -160,7 +160,9 @@ class FailoverEngine:
             self._delays = self._backoff.delays()
         self._active = self._cpu
         self._retry_at = now + next(self._delays)
-        self._state, self._reason = EngineState.DEGRADED, f"runs on the CPU: {reason}"
+        self._status = EngineStatus(
+            self._cpu.backend, EngineState.DEGRADED, f"runs on the CPU: {reason}"
+        )
 
     def _try_again(self) -> None:
         """Begin to open the TPU when it is time to; take it, or wait longer, when that is over."""
