@@ -43,6 +43,7 @@ class StageTimes:
         self._samples: dict[Stage, NDArray[np.float64]] = {s: np.zeros(capacity) for s in Stage}
         self._counts: dict[Stage, int] = dict.fromkeys(Stage, 0)
         self._last = time.perf_counter()
+        self._sum: dict[Stage, float] = dict.fromkeys(Stage, 0.0)
 
     def start(self) -> None:
         """The next lap counts from now."""
@@ -59,6 +60,16 @@ class StageTimes:
         samples, count = self._samples[stage], self._counts[stage]
         samples[count % len(samples)] = seconds
         self._counts[stage] = count + 1
+        self._sum[stage] += seconds
+
+    def latest(self, stage: Stage) -> float:
+        """The newest sample of `stage` in seconds; 0 before the first."""
+        samples = self._samples[stage]
+        return float(samples[(self._counts[stage] - 1) % len(samples)])
+
+    def total(self, stage: Stage) -> float:
+        """All seconds that were ever spent in `stage`."""
+        return self._sum[stage]
 
     def samples(self, stage: Stage) -> NDArray[np.float64]:
         """The latest samples of `stage` in seconds, in no order."""
