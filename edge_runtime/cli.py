@@ -95,16 +95,22 @@ def _add_logging(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from edge_runtime.config import load
-    from edge_runtime.service import logs
-
-    logs.configure(logs.LogFormat(arguments.log), verbose=arguments.verbose)
-    # A certificate that has run out is told by the link; it must not stop the watching.
-    config = load(arguments.config, check_dates=False)
     from edge_runtime.capture.camera import Pace
-    from edge_runtime.service import daemon
+    from edge_runtime.config import load
+    from edge_runtime.service import daemon, logs
 
-    return daemon.run(config, Pace.FAST if arguments.fast else Pace.REAL)
+    form = logs.LogFormat(arguments.log)
+    with logs.configured(form, verbose=arguments.verbose):
+        try:
+            # A certificate that has run out is told by the link; it must not stop the watching.
+            config = load(arguments.config, check_dates=False)
+            status = daemon.run(config, Pace.FAST if arguments.fast else Pace.REAL)
+        except EdgeRuntimeError as error:
+            if form is logs.LogFormat.TEXT:
+                raise
+            logs.logger.critical("%s", error)
+            status = 1
+    return daemon.leave(status)
 
 
 # replay

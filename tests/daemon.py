@@ -1,4 +1,4 @@
-"""The real daemon in a process of its own, with a configuration and a state directory of its own."""
+"""The real daemon in a process of its own, with its own configuration and state directory."""
 
 from __future__ import annotations
 

@@ -20,24 +20,30 @@ logger = logging.getLogger(__name__)
 
 SOCKET_NAME = "control.sock"
 _TIMEOUT = 2.0
+_LONGEST_ADDRESS = 107
+"""Bytes of a Unix socket's path; see unix(7)."""
 
 
 class NotRunningError(EdgeRuntimeError):
     """Nobody answers on the control socket."""
 
 
+class ControlError(EdgeRuntimeError):
+    """The control socket cannot be made."""
+
+
 class ControlServer:
     """Answers every connection with a fresh `snapshot`."""
 
     def __init__(self, path: Path, snapshot: Callable[[], dict[str, Any]]) -> None:
+        """Begin to answer.
+
+        Raises:
+            ControlError: there can be no socket at `path`.
+        """
         self._path = path
         self._snapshot = snapshot
-        # A socket that a killed daemon left behind would keep the address taken.
-        path.unlink(missing_ok=True)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        self._socket.bind(str(path))
-        path.chmod(0o660)
-        self._socket.listen()
+        self._socket = _listening(path)
         self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
         self._thread.start()
 
@@ -61,6 +67,24 @@ class ControlServer:
                     connection.sendall(json.dumps(self._snapshot()).encode())
                 except OSError as error:
                     logger.debug("status was asked for by one who did not wait: %s", error)
+
+
+def _listening(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        # A socket that a killed daemon left behind would keep the address taken.
+        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        path.chmod(0o660)
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise ControlError(
+            f"the control socket {path} cannot be made ({error.strerror or error}): "
+            "device.state_dir has to be a folder that this user may write to, with a path of at "
+            f"most {_LONGEST_ADDRESS - len(SOCKET_NAME) - 1} bytes"
+        ) from error
+    return listener
 
 
 def ask(path: Path) -> dict[str, Any]:

@@ -242,11 +242,15 @@ class Daemon:
 
 
 def run(config: Config, pace: Pace) -> int:
-    """Run the daemon and leave the process with its exit status.
+    """Run the daemon to its end: the exit status."""
+    return Daemon(config, pace).run()
 
-    A thread that is stuck in a driver must not keep the process: everything is on disk by then.
+
+def leave(status: int) -> int:
+    """Leave the process with `status`, whatever thread is stuck in a driver.
+
+    Everything is on disk by then.
     """
-    status = Daemon(config, pace).run()
     if any(thread.daemon and thread.is_alive() for thread in threading.enumerate()):
         logging.shutdown()
         sys.stdout.flush()

@@ -1,13 +1,19 @@
 """Tells systemd how the daemon is: the sd_notify protocol, see sd_notify(3).
 
-Outside systemd (no NOTIFY_SOCKET) nothing is sent.
+Outside systemd (no NOTIFY_SOCKET) nothing is sent. A manager that does not listen is told of once
+in the log: cameras are watched all the same.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Mapping
+
+logger = logging.getLogger(__name__)
+
+_SEND_SECONDS = 1.0
 
 
 class Notifier:
@@ -20,6 +26,7 @@ class Notifier:
         period = environment.get("WATCHDOG_USEC", "")
         addressed = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self._watchdog = int(period) / 1e6 if period.isdigit() and addressed else None
+        self._deaf = False
 
     @property
     def watchdog_seconds(self) -> float | None:
@@ -50,4 +57,15 @@ class Notifier:
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-            sender.sendto(message.encode(), self._address)
+            sender.settimeout(_SEND_SECONDS)
+            try:
+                sender.sendto(message.encode(), self._address)
+            except OSError as error:
+                self._complain(error)
+            else:
+                self._deaf = False
+
+    def _complain(self, error: OSError) -> None:
+        if not self._deaf:
+            self._deaf = True
+            logger.warning("the service manager does not listen at NOTIFY_SOCKET: %s", error)

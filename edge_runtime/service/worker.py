@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 Commit = Callable[[Alert, ModelIdentity], None]
 """Makes an alert durable; raises OutboxError."""
 
+_OVER = (CameraState.ENDED, CameraState.FAILED)
 _HUNG_SECONDS = 60.0
 """A thread without a sign of life for so long is stuck in a driver or in the interpreter."""
 
@@ -82,8 +83,9 @@ class Worker:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come."""
-        return not self._thread.is_alive() and self._camera.state is CameraState.ENDED
+        """Whether nothing more will come: a recording is over, or could not be read to its end."""
+        over = self._camera.finished and self._camera.state in _OVER
+        return over and not self._thread.is_alive()
 
     @property
     def inferred(self) -> bool:
@@ -112,14 +114,16 @@ class Worker:
         """Begin the end; what is open is ended with `reason`."""
         self._stop_reason = reason
         self._stopping.set()
-        self._camera.stop()
+        self._camera.stop(timeout=0.0)
 
     def join(self, timeout: float) -> None:
-        """Wait at most `timeout` seconds until the analysis has come to rest."""
+        """Wait at most `timeout` seconds until analysis and camera have come to rest."""
+        deadline = time.monotonic() + timeout
         if self._thread.ident is not None:
             self._thread.join(timeout)
         if self._thread.is_alive():
             logger.error("the analysis does not stop", extra={"camera": self.name})
+        self._camera.stop(max(deadline - time.monotonic(), 0.0))
 
     def moving(self, now: float) -> bool:
         """Whether frames move through, or there is a known reason why none come.
@@ -130,6 +134,8 @@ class Worker:
         """
         if self.ended:
             return True
+        if not self._thread.is_alive():
+            return False
         return now - self._alive < _HUNG_SECONDS and now - self._camera.heartbeat < _HUNG_SECONDS
 
     def status(self) -> dict[str, Any]:
