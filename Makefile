@@ -6,7 +6,7 @@ TFLITE_VENV := .venv-tflite
 # The dependencies are installed again when what names them changes.
 METADATA := setup.cfg pyproject.toml
 
-.PHONY: run replay test lint bench wheel system-packages clean
+.PHONY: run test lint bench wheel check-aarch64 system-packages clean
 
 run: $(VENV)/runtime
 	$(BIN)/edge-runtime run $(ARGS)
@@ -22,23 +22,36 @@ lint: $(VENV)/test
 bench: $(VENV)/test
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# A module that was deleted would live on in build/ and get into the wheel.
 wheel: $(VENV)/test
+	rm -rf build dist
 	$(BIN)/python -m build --wheel
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV) || { echo "a venv is needed: apt install python3-venv" >&2; exit 1; }
+# Is there a binary wheel of everything for 64-bit Raspberry Pi OS? bookworm has Python 3.11 and
+# glibc 2.36, trixie Python 3.13 and glibc 2.41; a glibc takes the wheels of all older ones.
+check-aarch64: wheel
+	$(call download_aarch64,3.11,36)
+	$(call download_aarch64,3.13,41)
 
-$(VENV)/runtime: $(METADATA) | $(VENV)/bin/python
+download_aarch64 = $(BIN)/python -m pip download --quiet --only-binary :all: \
+	--dest build/aarch64-$(1) --python-version $(1) --implementation cp \
+	--platform linux_aarch64 --platform manylinux2014_aarch64 \
+	$(shell seq --format '--platform manylinux_2_%g_aarch64' $(2) -1 17) dist/*.whl
+
+# A venv that could not be finished would be taken for one the next time.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	echo "Python 3.11 or newer with its venv is needed: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/runtime: $(METADATA) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-$(VENV)/test: $(METADATA) | $(VENV)/bin/python
+$(VENV)/test: $(METADATA) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ $(VENV)/runtime
 
-# The predecessor of LiteRT has wheels for Python 3.11 and older only; its tests are skipped, and
-# say so, where there is no such Python.
-$(TFLITE_VENV)/ready: $(METADATA)
+$(TFLITE_VENV)/ready: $(METADATA) tests/make_tflite_venv.sh
 	sh tests/make_tflite_venv.sh $(PYTHON) $(TFLITE_VENV)
 	touch $@
 
