@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import cv2
-
 from benchmarks import alert_latency, daemon, frame_path, gate, install_size
 from benchmarks.material import DATA, ROOT
 
@@ -31,8 +29,7 @@ def main() -> int:
     if not DATA.is_dir():
         print(f"the real clip and model are needed in {DATA} (or EDGE_TEST_DATA)", file=sys.stderr)
         return 1
-    # As the daemon does: one thread a camera, none inside OpenCV.
-    cv2.setNumThreads(1)
+
     rows, stages = frame_path.measure()
     rows.append(alert_latency.arrival_to_commit())
     rows.append(alert_latency.commit_to_puback())

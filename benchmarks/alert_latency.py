@@ -50,7 +50,7 @@ def arrival_to_commit(seconds: float = 30.0) -> Row:
             arrived = alert.timestamp + alert.decided_after
             over.append(time.monotonic() - arrived - worker.times.latest(Stage.INVOKE))
 
-        detector = load_detector(wiring.model_settings(model))
+        detector = load_detector(wiring.model_settings(model, rules))
         worker = Worker(Plan(camera, rules, model, stamps=()), detector, Pace.REAL, commit)
         worker.start()
         for _ in tqdm(range(int(seconds)), desc="arrival to commit", unit="s"):

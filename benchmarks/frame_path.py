@@ -43,8 +43,8 @@ def measure(rounds: int = 4) -> tuple[list[Row], str]:
     camera = CameraConfig.model_validate({"name": "clip", "source": str(CLIP), "motion": motion})
     model = ModelConfig(path=MODEL, labels=LABELS, device="cpu")
     times = StageTimes(capacity=rounds * _COUNT)
-    detector = load_detector(wiring.model_settings(model))
     rules = (PresenceConfig(kind="presence"),)
+    detector = load_detector(wiring.model_settings(model, rules))
     pipeline = wiring.pipeline(camera, rules, model, detector, times.lap)
     bare = LiteRtEngine(MODEL)
     invokes, sums = [], []

@@ -71,5 +71,6 @@ def _pipeline(*, gate: bool) -> Pipeline:
         {"name": "clip", "source": str(CLIP), "motion": MotionConfig(enabled=gate)}
     )
     model = ModelConfig(path=MODEL, labels=LABELS, device="cpu")
-    detector = load_detector(wiring.model_settings(model))
-    return wiring.pipeline(camera, (PresenceConfig(kind="presence"),), model, detector)
+    rules = (PresenceConfig(kind="presence"),)
+    detector = load_detector(wiring.model_settings(model, rules))
+    return wiring.pipeline(camera, rules, model, detector)

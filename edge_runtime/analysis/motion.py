@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.frame import Frame, Image
 
-_WIDTH = 192
+_WIDTH = 160
 """How wide the picture is made before it is compared: wide enough to see a hand."""
 _REFERENCE_SECONDS = 0.2
 """How old the picture gets that is compared with: slow movement needs time to show."""

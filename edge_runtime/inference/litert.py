@@ -93,7 +93,10 @@ class LiteRtEngine:
         self._input, self._input_index = _picture_input(path, self._interpreter)
         self._warm_up()
         details = self._interpreter.get_output_details()
-        self._output_indexes = tuple(int(detail["index"]) for detail in details)
+        # Each call gives a view of the tensor as it is then.
+        self._output_views = tuple(
+            self._interpreter.tensor(int(detail["index"])) for detail in details
+        )
         self._output_specs = tuple(_spec(detail) for detail in details)
 
     @property
@@ -127,8 +130,7 @@ class LiteRtEngine:
 
     def outputs(self) -> tuple[Tensor, ...]:
         """Views of the output tensors; see `Engine`."""
-        tensor = self._interpreter.tensor
-        return tuple(tensor(index)() for index in self._output_indexes)
+        return tuple(view() for view in self._output_views)
 
     def _warm_up(self) -> None:
         # The middle of the type's range is grey; for float32 this is 0.

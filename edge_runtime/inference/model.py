@@ -46,6 +46,7 @@ class ModelSettings:
         threads: of the CPU's interpreter, 1 or more.
         threshold: the least score of a detection, above 0 and below 1.
         thresholds: another one for classes by label.
+        classes: the labels to look for; None: all.
         resize: None: as models of that kind expect it.
         colour: the order of the input's channels.
         range: the real values of pixels 0 and 255; None: from the file's metadata, else as models
@@ -65,6 +66,7 @@ class ModelSettings:
     threads: int = 1
     threshold: float = 0.5
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    classes: frozenset[str] | None = None
     resize: Resize | None = None
     colour: Colour = Colour.RGB
     range: Range | None = None
@@ -286,10 +288,16 @@ def _open_twin(cpu: Engine, path: Path, index: int, threads: int, library: str) 
 
 
 def _thresholds(settings: ModelSettings, labels: tuple[str, ...]) -> NDArray[np.float32]:
-    unknown = sorted(set(settings.thresholds) - set(labels))
+    """The least score for each class; one that no score reaches for what is not looked for."""
+    wanted = frozenset(labels) if settings.classes is None else settings.classes
+    unknown = sorted((set(settings.thresholds) | wanted) - set(labels))
     if unknown:
-        raise ModelError(f'there is a threshold for "{unknown[0]}", which is no label of the model')
-    return np.array([settings.thresholds.get(x, settings.threshold) for x in labels], np.float32)
+        raise ModelError(
+            f'"{unknown[0]}" is no label of the model {settings.path.name}, which has '
+            f"{', '.join(labels[:8])}{', ...' if len(labels) > 8 else ''}"
+        )
+    least = {label: settings.thresholds.get(label, settings.threshold) for label in wanted}
+    return np.array([least.get(label, np.inf) for label in labels], np.float32)
 
 
 def _preprocessor(

@@ -76,9 +76,7 @@ class Placement:
         """Boxes in 0..1 of the tensor as pixels of the picture, cut off at its borders."""
         pixels = boxes * self.scale
         pixels += self.offset
-        np.maximum(pixels, 0, out=pixels)
-        np.minimum(pixels, self.limit, out=pixels)
-        return pixels
+        return pixels.clip(0, self.limit, out=pixels)
 
 
 class Preprocessor:

@@ -85,7 +85,7 @@ def bench(what: Replay, seconds: float, *, fast: bool) -> Figures:
     Raises:
         EdgeRuntimeError: the source or the model cannot be used, or no frame came.
     """
-    detector = load_detector(wiring.model_settings(what.model))
+    detector = load_detector(wiring.model_settings(what.model, what.rules))
     plan = Plan(what.camera, what.rules, what.model, stamps=())
     with tempfile.TemporaryDirectory() as folder:
         outbox = Outbox(Path(folder) / "outbox.sqlite", what.origin)

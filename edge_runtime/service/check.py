@@ -60,7 +60,7 @@ def _model(config: Config) -> Finding:
     from edge_runtime.service import wiring
 
     try:
-        detector = load_detector(wiring.model_settings(config.model))
+        detector = load_detector(wiring.model_settings(config.model, config.rules))
     except EdgeRuntimeError as error:
         return Finding(False, "model", str(error))
     status = detector.status()

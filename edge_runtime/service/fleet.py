@@ -55,7 +55,12 @@ class Fleet:
     def _make(self, plans: list[Plan]) -> list[Worker]:
         """A worker a plan, each with an interpreter of its own: they are not thread-safe."""
         return [
-            Worker(plan, load_detector(wiring.model_settings(plan.model)), self._pace, self._commit)
+            Worker(
+                plan,
+                load_detector(wiring.model_settings(plan.model, plan.rules)),
+                self._pace,
+                self._commit,
+            )
             for plan in plans
         ]
 

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edge_runtime.alerts.alert import Alert
 from edge_runtime.analysis.motion import MotionGate
 from edge_runtime.analysis.tracking import Tracker
@@ -28,11 +25,6 @@ from edge_runtime.tracks import Track
 
 class Looks(Protocol):
     """The part of a detector that the pipeline needs."""
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The class names, in the order of the class ids."""
-        ...
 
     def detect(self, image: Image, lap: Lap = ...) -> Detections:
         """The objects in `image`; raises InvokeError."""
@@ -72,7 +64,6 @@ class Pipeline:
         self._tracker = tracker
         self._rules = tuple(rules)
         self._lap = lap
-        self._wanted = _wanted(detector.labels, self._rules)
         self._scene = Scene(0.0, 0.0, ())
 
     def step(self, frame: Frame) -> Analysed:
@@ -102,15 +93,5 @@ class Pipeline:
         except InvokeError as error:
             self._tracker.hold(frame.timestamp)
             return str(error)
-        if self._wanted is not None:
-            detections = detections.where(self._wanted[detections.class_ids])
         self._tracker.update(detections, (frame.width, frame.height), frame.timestamp)
         return None
-
-
-def _wanted(labels: tuple[str, ...], rules: Sequence[Rule]) -> NDArray[np.bool_] | None:
-    """For each class id whether a rule asks for it; None (all) where there are no rules."""
-    if not rules:
-        return None
-    asked = frozenset(chain.from_iterable(rule.labels for rule in rules))
-    return np.array([label in asked for label in labels], np.bool_)

@@ -88,7 +88,7 @@ def replay(
     Raises:
         EdgeRuntimeError: the clip, the model or the video cannot be used.
     """
-    detector = load_detector(wiring.model_settings(what.model))
+    detector = load_detector(wiring.model_settings(what.model, what.rules))
     pipeline = wiring.pipeline(what.camera, what.rules, what.model, detector)
     teller = _Teller(what, detector, tell)
     frames = looked = failed = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -123,14 +124,16 @@ def source_settings(camera: CameraConfig) -> SourceSettings:
     )
 
 
-def model_settings(model: ModelConfig) -> ModelSettings:
-    """How the model is loaded.
+def model_settings(model: ModelConfig, rules: Iterable[RuleConfig] = ()) -> ModelSettings:
+    """How the model is loaded: for the classes that `rules` ask for, or for all if there are none.
 
     The detector is asked for less sure detections than those that begin a track: the tracker
     goes on with what it knows on their word.
     """
+    classes = frozenset(label for rule in rules for label in rule.classes)
     return ModelSettings(
         model.path,
+        classes=classes or None,
         labels=model.labels,
         device=model.device,
         threads=model.threads,
