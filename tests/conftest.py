@@ -15,8 +15,10 @@ def data_dir() -> Path:
     """The folder with the real models, clip and images; it is not part of the project."""
     path = Path(os.environ.get("EDGE_TEST_DATA", ROOT.parent / "shared" / "data"))
     if not (path / "models").is_dir():
-        pytest.fail(
-            f"these tests need the real models and clip, and {path} has none: "
+        lacking = (
+            f"this test needs the real models and clip, and {path} has none: "
             "put them there or say where they are with EDGE_TEST_DATA"
         )
+        # Where the data belongs to the machine, a missing test is a failed one.
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(lacking)
     return path
