@@ -147,6 +147,7 @@ class Detector:
 def load_detector(
     settings: ModelSettings,
     *,
+    nth: int = 0,
     library: str = edgetpu.LIBRARY,
     clock: Callable[[], float] = time.monotonic,
     backoff: Backoff | None = None,
@@ -155,6 +156,8 @@ def load_detector(
 
     Args:
         settings: what a person says of the model.
+        nth: which of several TPUs is taken where the settings name none, counted round: the
+            detectors of several cameras are spread over the TPUs.
         library: the Edge TPU's library.
         clock, backoff: when a TPU that failed is tried again; see `FailoverEngine`.
 
@@ -179,7 +182,7 @@ def load_detector(
     preprocessor = _preprocessor(settings, kind, cpu_file, cpu.input)
     cpu_identity = _identity(cpu_file)
 
-    index, reason = _tpu_index(settings, cpu_file, tpu_file, library)
+    index, reason = _tpu_index(settings, nth, cpu_file, tpu_file, library)
     if tpu_file is None or index is None:
         status = EngineStatus(cpu.backend, EngineState.OK, reason)
         return Detector(
@@ -252,7 +255,11 @@ def _tried(file: ModelFile) -> None:
 
 
 def _tpu_index(
-    settings: ModelSettings, cpu_file: ModelFile, tpu_file: ModelFile | None, library: str
+    settings: ModelSettings,
+    nth: int,
+    cpu_file: ModelFile,
+    tpu_file: ModelFile | None,
+    library: str,
 ) -> tuple[int | None, str]:
     """Which TPU is to be used, or None and why the CPU runs the model."""
     asked = _DEVICE.fullmatch(settings.device)
@@ -266,13 +273,18 @@ def _tpu_index(
         if settings.device == "auto":
             return None, f"runs on the CPU: {missing}"
         raise ModelError(f'device = "{settings.device}" and {missing}')
-    if settings.device == "auto":
-        try:
-            found = list_tpus(library)
-        except TpuError as error:
-            return None, f"runs on the CPU: {error}"
-        return (0, "") if found else (None, "runs on the CPU: no Edge TPU was found")
-    return int(asked[1] or 0) if asked else 0, ""
+    if asked and asked[1]:
+        return int(asked[1]), ""
+    try:
+        found = list_tpus(library)
+    except TpuError as error:
+        found, reason = (), str(error)
+    else:
+        reason = "no Edge TPU was found"
+    if found:
+        return nth % len(found), ""
+    # What is asked for by name is tried for as long as it is away.
+    return (None, f"runs on the CPU: {reason}") if settings.device == "auto" else (0, "")
 
 
 def _open_twin(cpu: Engine, path: Path, index: int, threads: int, library: str) -> Engine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from edge_runtime.capture.camera import Pace
 from edge_runtime.config import Config
@@ -33,7 +33,11 @@ class Fleet:
             ModelError: a model cannot be used. Then nothing has been touched.
         """
         plans = [Plan.of(camera, config) for camera in config.cameras]
-        changed = [plan for plan in plans if self._plan_of(plan.camera.name) != plan]
+        changed = {
+            place: plan
+            for place, plan in enumerate(plans)
+            if self._plan_of(plan.camera.name) != plan
+        }
         fresh = self._make(changed)
         kept = {plan.camera.name for plan in plans} - {worker.name for worker in fresh}
         # A device that a camera is read from opens only once: stop before starting.
@@ -52,16 +56,19 @@ class Fleet:
         worker = self._workers.get(name)
         return worker.plan if worker else None
 
-    def _make(self, plans: list[Plan]) -> list[Worker]:
-        """A worker a plan, each with an interpreter of its own: they are not thread-safe."""
+    def _make(self, plans: Mapping[int, Plan]) -> list[Worker]:
+        """A worker a plan, each with an interpreter of its own: they are not thread-safe.
+
+        The keys are the cameras' places, by which they are spread over the Edge TPUs.
+        """
         return [
             Worker(
                 plan,
-                load_detector(wiring.model_settings(plan.model, plan.rules)),
+                load_detector(wiring.model_settings(plan.model, plan.rules), nth=place),
                 self._pace,
                 self._commit,
             )
-            for plan in plans
+            for place, plan in plans.items()
         ]
 
 

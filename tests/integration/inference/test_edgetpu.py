@@ -109,6 +109,16 @@ def test_the_second_tpu_is_used_by_its_index(load, fake_tpu: FakeTpu) -> None:
     assert load("tpu:1").status().backend == "edgetpu:1"
 
 
+@pytest.mark.parametrize("device", ["auto", "tpu"])
+def test_several_cameras_are_spread_over_the_tpus(
+    twins: Path, coco: Path, fake_tpu: FakeTpu, device: str
+) -> None:
+    fake_tpu.told("devices=2")
+    settings = ModelSettings(twins / SSD, coco, device=device)
+    detectors = [load_detector(settings, nth=nth, library=fake_tpu.library) for nth in range(3)]
+    assert [d.status().backend for d in detectors] == ["edgetpu:0", "edgetpu:1", "edgetpu:0"]
+
+
 def test_a_tpu_that_is_not_there_at_start_is_degraded_and_says_so(load, fake_tpu) -> None:
     status = load("tpu:1").status()
     assert (status.backend[-4:], status.state) == ("-cpu", EngineState.DEGRADED)
