@@ -1,0 +1,99 @@
+"""The camera's server and the broker go away while the daemon works, and come back."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.broker import Broker, Subscriber, wait_for
+from tests.daemon import STATUS_TOPIC, Daemon, camera, mqtt
+from tests.rtsp import RtspServer
+from tests.visits import Visits
+
+CAMERA_AWAY = 6.0
+"""Seconds for which the RTSP server is away: longer than a camera needs to count as lost."""
+BACK_WITHIN = 5.0
+BROKER_AWAY = 12.0
+"""Seconds. A minute is the same way through the code with more alerts waiting."""
+STAYS = ("-c", "-i", "centre", "-x", "3600")
+"""Arguments of a subscriber whose session the broker keeps."""
+
+
+def sequences(payloads: list[dict[str, Any]]) -> list[int]:
+    """The numbers in the order of their first arrival."""
+    return list(dict.fromkeys(int(each["sequence"]) for each in payloads))
+
+
+def committed(daemon: Daemon) -> int:
+    """How many alerts the log tells as committed."""
+    return daemon.log.count(" alert atm-1/")
+
+
+def test_a_camera_whose_server_is_killed_is_live_again_five_seconds_after_its_return(
+    clip: Path, small_model: str, tmp_path: Path
+) -> None:
+    with (
+        Broker() as broker,
+        Subscriber(broker, STATUS_TOPIC) as subscriber,
+        RtspServer(clip) as server,
+        Daemon(tmp_path, [small_model, camera("atm", server.url), mqtt(broker)]) as daemon,
+    ):
+        daemon.wait_for_log("camera atm is live")
+        wait_for(subscriber.messages, "the daemon says that it is there")
+        server.kill()
+        wait_for(lambda: daemon.ask_quickly()["state"] == "degraded", "it notices")
+        time.sleep(CAMERA_AWAY)
+        away = daemon.ask()
+        server.start()
+        wait_for(lambda: daemon.ask_quickly()["state"] == "online", "it is back", BACK_WITHIN)
+        back = daemon.ask()
+        wait_for(lambda: len(subscriber.messages()) >= 3, "the status is told")
+        told = subscriber.payloads()
+
+    assert away["reasons"] == ["camera atm is failed"]
+    assert server.url in away["cameras"][0]["last_error"]
+    assert back["cameras"][0]["state"] == "live"
+    assert back["cameras"][0]["reconnects"] >= 1
+    assert [each["state"] for each in told] == ["online", "degraded", "online"]
+    assert told[1]["reasons"] == ["camera atm is failed"]
+    assert told[2]["reasons"] == []
+
+
+@pytest.mark.timeout(120)
+def test_a_broker_that_is_killed_for_a_while_gets_every_alert_in_order(
+    visits: Visits, tmp_path: Path
+) -> None:
+    with Broker() as broker, Subscriber(broker, "edge/v1/+/+/alert/#", STAYS) as subscriber:
+        with Daemon(tmp_path, [*visits(), mqtt(broker)]) as daemon:
+            wait_for(lambda: len(subscriber.payloads()) >= 3, "alerts come")
+            before = committed(daemon)
+            broker.kill()
+            daemon.wait_for_log("MQTT waiting: ")
+            time.sleep(BROKER_AWAY)
+            during = committed(daemon) - before
+            depth = daemon.ask()["outbox"]["depth"]
+            broker.start()
+            wait_for(lambda: daemon.ask_quickly()["outbox"]["depth"] == 0, "all is brought", 40)
+            assert daemon.stop()[0] == 0
+            numbers = list(range(1, committed(daemon) + 1))
+        wait_for(lambda: sequences(subscriber.payloads()) == numbers, "every alert, in order")
+    assert during >= BROKER_AWAY  # one visit a second is two alerts a second
+    assert depth >= during
+
+
+def test_a_broker_that_is_down_at_the_start_gets_every_alert_in_order(
+    visits: Visits, tmp_path: Path
+) -> None:
+    with Broker() as broker:
+        broker.kill()
+        with Daemon(tmp_path, [*visits(), mqtt(broker)]) as daemon:
+            daemon.wait_for_log("MQTT waiting: ")
+            wait_for(lambda: committed(daemon) >= 4, "alerts wait")
+            assert daemon.ask_quickly()["mqtt"]["link"] in ("waiting", "connecting")
+            broker.start()
+            with Subscriber(broker, "edge/v1/+/+/alert/#", STAYS) as subscriber:
+                wait_for(lambda: len(sequences(subscriber.payloads())) >= 6, "alerts come", 40)
+                assert sequences(subscriber.payloads())[:6] == [1, 2, 3, 4, 5, 6]
