@@ -25,7 +25,8 @@ class Notifier:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         period = environment.get("WATCHDOG_USEC", "")
         addressed = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self._watchdog = int(period) / 1e6 if period.isdigit() and addressed else None
+        watched = addressed and period.isdigit() and int(period) > 0
+        self._watchdog = int(period) / 1e6 if watched else None
         self._deaf = False
 
     @property
@@ -35,7 +36,7 @@ class Notifier:
 
     def ready(self, status: str) -> None:
         """The start is over."""
-        self._send(f"READY=1\nSTATUS={status}")
+        self._send(f"READY=1\nSTATUS={_one_line(status)}")
 
     def reloading(self) -> None:
         """A reload has begun; `ready` ends it."""
@@ -47,7 +48,7 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """The line that ``systemctl status`` shows."""
-        self._send(f"STATUS={text}")
+        self._send(f"STATUS={_one_line(text)}")
 
     def alive(self) -> None:
         """Feed the watchdog."""
@@ -69,3 +70,8 @@ class Notifier:
         if not self._deaf:
             self._deaf = True
             logger.warning("the service manager does not listen at NOTIFY_SOCKET: %s", error)
+
+
+def _one_line(text: str) -> str:
+    """Each line of a message is a variable of its own."""
+    return " ".join(text.split())

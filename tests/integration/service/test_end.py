@@ -1,0 +1,60 @@
+"""A daemon whose sources are recordings ends with them, when all is delivered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.broker import Broker, Subscriber, wait_for
+from tests.daemon import Daemon, camera, mqtt, presence
+
+
+def tables(data_dir: Path, folder: Path, small_model: str) -> list[str]:
+    """A person in the pictures 20 to 39 of 60."""
+    folder.mkdir()
+    for number in range(60):
+        name = "squat.jpg" if 20 <= number < 40 else "cat.jpg"
+        (folder / f"{number}.jpg").symlink_to(data_dir / "images" / name)
+    return [small_model, camera("atm", folder, "fps = 10"), presence()]
+
+
+def test_it_ends_by_itself_after_the_last_alert_is_delivered(
+    data_dir: Path, small_model: str, tmp_path: Path
+) -> None:
+    config = tables(data_dir, tmp_path / "pictures", small_model)
+    with Broker() as broker, Subscriber(broker, "edge/v1/+/+/alert/#") as subscriber:
+        with Daemon(tmp_path, [*config, mqtt(broker)], "--fast") as daemon:
+            status, _ = daemon.wait(20.0)
+        wait_for(lambda: len(subscriber.messages()) == 2, "both alerts came")
+        started, ended = subscriber.payloads()
+    assert status == 0
+    assert (started["data"]["state"], ended["data"]["state"]) == ("started", "ended")
+    assert "reason" not in ended["data"]
+    assert "all recorded sources have ended and all alerts are delivered" in daemon.log
+
+
+def test_it_waits_for_a_broker_that_is_away_with_alerts_to_bring(
+    data_dir: Path, small_model: str, tmp_path: Path
+) -> None:
+    config = tables(data_dir, tmp_path / "pictures", small_model)
+    with Broker() as broker:
+        broker.kill()
+        with Daemon(tmp_path, [*config, mqtt(broker)], "--fast") as daemon:
+            daemon.wait_for_log("presence ended")
+            daemon.wait_for_log("camera atm is ended")
+            assert daemon.ask()["outbox"]["depth"] == 2
+            broker.start()
+            with Subscriber(broker, "edge/v1/+/+/alert/#") as subscriber:
+                assert daemon.wait(60.0)[0] == 0
+                wait_for(lambda: len(subscriber.payloads()) >= 2, "both alerts came")
+
+
+def test_without_a_broker_it_ends_with_the_alerts_on_disk(
+    data_dir: Path, small_model: str, tmp_path: Path
+) -> None:
+    config = tables(data_dir, tmp_path / "pictures", small_model)
+    with Daemon(tmp_path, config, "--fast") as daemon:
+        assert daemon.wait(20.0)[0] == 0
+        assert "no [mqtt] in the configuration: alerts are kept, nobody is told" in daemon.log
+        daemon.configure([small_model, camera("atm", "synthetic:")])
+        daemon.start_ready()
+        assert daemon.ask()["outbox"]["depth"] == 2

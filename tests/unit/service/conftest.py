@@ -1,0 +1,3 @@
+from tests.visits import small_model
+
+__all__ = ["small_model"]

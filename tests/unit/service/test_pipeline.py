@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from edge_runtime.alerts.alert import AlertState
+from edge_runtime.analysis.motion import MotionGate, MotionSettings
+from edge_runtime.analysis.tracking import Tracker, TrackerSettings
+from edge_runtime.detections import Detections
+from edge_runtime.frame import Frame, Image
+from edge_runtime.inference.engine import InvokeError
+from edge_runtime.rules.presence import Presence, PresenceSettings
+from edge_runtime.service.pipeline import Analysed, Pipeline
+from edge_runtime.timing import Lap, Stage, no_lap
+
+FPS = 10
+PERSON, NOBODY, FAILURE = "person", "nobody", "failure"
+WALL = 1_795_392_000.0
+
+
+class Scripted:
+    """A detector that sees what stands in its script, and can fail."""
+
+    labels = ("cat", "person")
+
+    def __init__(self, script: Iterator[str]) -> None:
+        self._script = script
+        self.asked = 0
+
+    def detect(self, image: Image, lap: Lap = no_lap) -> Detections:
+        self.asked += 1
+        lap(Stage.INVOKE)
+        match next(self._script):
+            case "person":
+                box = np.array([[20, 10, 40, 60]], np.float32)
+                return Detections(
+                    box, np.array([0.9], np.float32), np.array([1], np.int32), self.labels
+                )
+            case "nobody":
+                return Detections.none(self.labels)
+            case _:
+                raise InvokeError("it failed")
+
+
+def rule(**changes: float) -> Presence:
+    return Presence(PresenceSettings("presence", "cam", frozenset({"person"}), **changes))  # type: ignore[arg-type]
+
+
+def play(
+    *parts: tuple[float, str], gate: MotionSettings | None = None, lap: Lap = no_lap
+) -> tuple[list[Analysed], Pipeline, Scripted]:
+    """Ten frames a second, all of one colour; each part is (seconds, what the detector sees)."""
+    script = [what for seconds, what in parts for _ in range(round(seconds * FPS))]
+    detector = Scripted(iter(script))
+    pipeline = Pipeline(
+        detector,
+        MotionGate(gate or MotionSettings(enabled=False)),
+        Tracker(TrackerSettings()),
+        [rule(seconds=1.0, grace=0.7)],
+        lap,
+    )
+    grey = np.full((72, 128, 3), 90, np.uint8)
+    frames = [Frame(grey, n / FPS, WALL + n / FPS, n) for n in range(len(script))]
+    return [pipeline.step(frame) for frame in frames], pipeline, detector
+
+
+def told(steps: Sequence[Analysed]) -> list[tuple[AlertState, float]]:
+    return [(alert.state, round(alert.timestamp, 1)) for each in steps for alert in each.alerts]
+
+
+def test_a_visit_is_told() -> None:
+    steps, _, _ = play((1, NOBODY), (3, PERSON), (2, NOBODY))
+    assert told(steps) == [(AlertState.STARTED, 1.0), (AlertState.ENDED, 3.9)]
+
+
+def test_inferences_that_fail_are_not_the_same_as_nobody_there() -> None:
+    """Longer than grace and the tracker's patience together; the same time of nobody ends it."""
+    steps, pipeline, _ = play((2, PERSON), (5, FAILURE), (1, PERSON))
+    assert [state for state, _ in told(steps)] == [AlertState.STARTED]
+    assert [each.failure for each in steps[20:22]] == ["it failed", "it failed"]
+    assert steps[0].failure is None
+    (ended,) = pipeline.finish("stopped")
+    assert (ended.state, ended.reason) == (AlertState.ENDED, "stopped")
+
+    steps, _, _ = play((2, PERSON), (5, NOBODY), (1, PERSON))
+    assert [state for state, _ in told(steps)] == [AlertState.STARTED, AlertState.ENDED]
+
+
+def test_one_person_across_a_failure_is_one_track() -> None:
+    steps, _, _ = play((2, PERSON), (1, FAILURE), (1, PERSON))
+    assert {track.id for each in steps for track in each.tracks} == {1}
+
+
+def test_a_gate_that_rests_spares_the_detector_and_keeps_who_stands_still() -> None:
+    steps, _, detector = play((1, PERSON), (9, PERSON), gate=MotionSettings(longest_rest=4.0))
+    assert detector.asked == sum(each.looked for each in steps) < 15
+    assert [state for state, _ in told(steps)] == [AlertState.STARTED]
+    assert len(steps[-1].tracks) == 1
+
+
+def test_nothing_open_leaves_nothing_to_end() -> None:
+    _, pipeline, _ = play((1, NOBODY))
+    assert pipeline.finish("stopped") == []
+    _, unused, _ = play()
+    assert unused.finish("stopped") == []
+
+
+def test_each_stage_is_timed_once_a_frame() -> None:
+    laps: list[Stage] = []
+    play((0.1, PERSON), lap=laps.append)
+    assert laps == [Stage.MOTION, Stage.INVOKE, Stage.TRACK, Stage.RULES]
