@@ -45,7 +45,7 @@ def clip(data_dir: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def album(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 40,000 pictures: a person comes and goes every ten."""
+    """A folder of 10,000 pictures: a person comes and goes every ten."""
     folder = tmp_path_factory.mktemp("album")
     originals = []
     for name in (PERSON, NOBODY):
@@ -54,7 +54,7 @@ def album(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert cv2.imwrite(str(folder / name), picture)
         (folder / name).rename(originals[-1])
     person, nobody = originals
-    for number in range(40_000):
+    for number in range(10_000):
         there = number % (STAY + BREAK) >= BREAK
         (folder / f"{number}.jpg").symlink_to(person if there else nobody)
     return folder

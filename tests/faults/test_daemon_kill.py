@@ -58,6 +58,13 @@ def test_fifty_kills_lose_no_committed_alert_and_leave_no_gap(
         assert daemon.stop()[0] == 0
         payloads = subscriber.payloads()
 
+        # With nothing left in the outbox, the numbers go on all the same.
+        daemon.configure(visits())
+        daemon.start()
+        daemon.wait_for_log("alert atm-1/", count=len(told) + 1)
+        daemon.kill()
+        assert committed(daemon.log)[len(told)] == last + 1
+
     # The log tells an alert right after its commit: a kill can leave one untold between the two.
     steps = {after - before for before, after in pairwise(told)}
     assert steps <= {1, 2}
