@@ -103,6 +103,8 @@ def _own_standard_error() -> Iterator[TextIO]:
     thread = threading.Thread(target=_log_lines, args=(reader,), name="native-output", daemon=True)
     thread.start()
     faulthandler.enable(own)
+    # A log that cannot be written would say so on standard error, which is the log.
+    logging.raiseExceptions = False
     try:
         yield own
     finally:

@@ -101,3 +101,26 @@ def test_what_nobody_caught_at_all_is_one_line_of_json() -> None:
     assert fields["level"] == "critical"
     assert fields["message"] == "this should not have happened: OSError('disk')"
     assert "Traceback" in fields["traceback"]
+
+
+def test_a_log_that_nobody_reads_any_more_neither_stops_nor_busies_the_process() -> None:
+    code = """
+with configured(LogFormat.JSON):
+    sys.stdin.readline()
+    for _ in range(1000):
+        log.warning("is anybody there")
+        os.write(2, b"INFO: nobody" + bytes(100) + b"\\n")
+    sys.stdin.readline()
+    print(time.process_time())
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import time\n{PREPARE}\n{code}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    process.stderr.close()
+    output, _ = process.communicate(b"go on\nend\n", timeout=20)
+    assert process.returncode == 0
+    assert float(output) < 5.0
