@@ -121,6 +121,9 @@ with configured(LogFormat.JSON):
     )
     assert process.stderr is not None
     process.stderr.close()
-    output, _ = process.communicate(b"go on\nend\n", timeout=20)
+    try:
+        output, _ = process.communicate(b"go on\nend\n", timeout=20)
+    finally:
+        process.kill()
     assert process.returncode == 0
     assert float(output) < 5.0
