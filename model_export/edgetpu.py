@@ -12,8 +12,9 @@ the size of the chip's memory: very large activations can still be left to the C
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 from model_export.edgetpu_rules import RULES, settings, unsupported
 from model_export.tflite_graph import Graph, Operator, TfliteModel
@@ -87,6 +88,14 @@ class Verdict:
     def fits_on_chip(self) -> bool:
         """Whether the weights stay in the TPU's memory; others are sent with each inference."""
         return self.weight_bytes <= ON_CHIP_BYTES
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it for a machine."""
+        return asdict(self) | {
+            "summary": str(self),
+            "mapped": self.mapped,
+            "fits_on_chip": self.fits_on_chip,
+        }
 
     def __str__(self) -> str:
         if self.compiled:

@@ -15,6 +15,8 @@ from model_export.edgetpu import Verdict
 from model_export.layers import Layer
 from model_export.tflite_graph import Graph, TfliteModel
 
+_LABELS_MOST_BYTES = 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
@@ -51,8 +53,8 @@ class Metadata:
     Attributes:
         version: of the model, as TFLite metadata state it; or "".
         input_range: the real values of a pixel of 0 and of 255, where the metadata state them.
-        files: the names and the numbers of lines of the files that are packed with the model, as
-            labels are.
+        files: the names of the files that are packed with the model, as labels are, and how many
+            lines each has; 0 for one that is too large to be labels.
     """
 
     version: str
@@ -104,15 +106,10 @@ class Inspection:
 
     def as_dict(self) -> dict[str, Any]:
         """All of it for a machine; the paths as texts."""
-        verdict = {
-            "summary": str(self.edgetpu),
-            "mapped": self.edgetpu.mapped,
-            "fits_on_chip": self.edgetpu.fits_on_chip,
-        }
         return asdict(self) | {
             "path": str(self.path),
             "custom_operators": self.custom_operators,
-            "edgetpu": asdict(self.edgetpu) | verdict,
+            "edgetpu": self.edgetpu.as_dict(),
         }
 
 
@@ -177,7 +174,12 @@ def _packed_files(path: Path) -> dict[str, int]:
         return {}
     try:
         with zipfile.ZipFile(path) as archive:
-            return {name: len(archive.read(name).splitlines()) for name in archive.namelist()}
+            return {
+                member.filename: len(archive.read(member).splitlines())
+                if member.file_size <= _LABELS_MOST_BYTES
+                else 0
+                for member in archive.infolist()
+            }
     # What happens to look like an archive is none of ours.
     except (zipfile.BadZipFile, NotImplementedError, OSError, RuntimeError, ValueError):
         return {}

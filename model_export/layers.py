@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
 
-from model_export.tflite_graph import EIGHT_BIT, FLOATS, Graph, Operator, Tensor
+from model_export.tflite_graph import EIGHT_BIT, FLOATS, UNPACKS, Graph, Operator, Tensor
 
 
 class Format(StrEnum):
@@ -56,7 +56,9 @@ class Layer:
 
 def layer(graph: Graph, operator: Operator) -> Layer:
     """What the operator costs and holds."""
-    stored = [graph.stored(operator, position) for position in range(len(operator.inputs))]
+    # What is unpacked belongs to the operator that works with it.
+    positions = range(0 if operator.name in UNPACKS else len(operator.inputs))
+    stored = [graph.stored(operator, position) for position in positions]
     parameters = [tensor for tensor in stored if tensor is not None and tensor.is_parameter]
     weights = [tensor for tensor in parameters if len(tensor.shape) > 1]
     output = graph.output(operator)

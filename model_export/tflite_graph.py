@@ -39,8 +39,8 @@ _NUMPY = {
 FLOATS = frozenset({"float64", "float32", "float16", "bfloat16"})
 EIGHT_BIT = frozenset({"int8", "uint8"})
 
-# They only unpack what a constant holds, at run time.
-_UNPACKS = frozenset({"DEQUANTIZE", "DENSIFY"})
+UNPACKS = frozenset({"DEQUANTIZE", "DENSIFY"})
+"""Operators that, behind a constant, only unpack what it holds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,7 +158,7 @@ class Graph:
         tensor = self.input(operator, position)
         while tensor is not None and not tensor.constant:
             index = operator.inputs[position]
-            makers = (op for op in self.operators if index in op.outputs and op.name in _UNPACKS)
+            makers = (op for op in self.operators if index in op.outputs and op.name in UNPACKS)
             maker = next(makers, None)
             if maker is None or maker is operator:
                 return None

@@ -1,0 +1,230 @@
+"""edge-export: reads arguments, calls the toolchain, shows what comes back.
+
+Everything heavy is imported where it is used, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import click
+import typer
+from typer.main import get_command
+
+from edge_runtime import __version__
+from edge_runtime.errors import EdgeRuntimeError
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+app = typer.Typer(
+    name="edge-export",
+    help="Makes models ready for the boards, and proves what that cost.",
+    epilog="Example: edge-export inspect model.tflite",
+    add_completion=False,
+    no_args_is_help=True,
+)
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL.tflite", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object and nothing else.")]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status: 0 well, 1 a problem that was told, 2 wrong usage."""
+    arguments = None if argv is None else list(argv)
+    try:
+        status = get_command(app).main(arguments, "edge-export", standalone_mode=False)
+    except EdgeRuntimeError as error:
+        typer.echo(f"edge-export: {error}", err=True)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"edge-export {__version__}")
+        raise typer.Exit
+
+
+@app.command(epilog="Example: edge-export inspect model.tflite --json")
+def inspect(model: Model, as_json: Json = False) -> None:
+    """Say what is in a model: operators, weights, cost by layer, and what an Edge TPU would run."""
+    from model_export.inspection import inspect as inspect_model
+
+    found = inspect_model(model)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        from model_export import tables
+
+        tables.show(*tables.inspection(found))
+
+
+@app.command(epilog="Example: edge-export edgetpu model.tflite --out build/")
+def edgetpu(
+    model: Model,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FOLDER", help="Where the compiled file goes; else beside the model."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compile a model for the Edge TPU, and say what stays on the CPU and why.
+
+    Where edgetpu_compiler is not on PATH, print the commands that bring and run it, and fail.
+    """
+    from model_export import edgetpu_compiler, tflite_graph
+    from model_export.edgetpu import check
+
+    folder = out or model.parent
+    verdict = check(tflite_graph.read(model))
+    made, problem = None, None
+    try:
+        made = edgetpu_compiler.compile_model(model, folder)
+    except EdgeRuntimeError as error:
+        problem = error
+    missing = isinstance(problem, edgetpu_compiler.CompilerMissingError)
+    commands = edgetpu_compiler.how_to(model, folder) if missing else ()
+    if as_json:
+        _print_json(
+            {
+                "expected": verdict.as_dict(),
+                "compiled": made.as_dict() if made else None,
+                "to_run": commands,
+            }
+        )
+    else:
+        from model_export import tables
+
+        tables.show(*tables.verdict(model, verdict), *(tables.compiled(made) if made else ()))
+    if problem:
+        if not as_json:
+            sys.stdout.flush()
+        typer.echo(f"edge-export: {problem}", err=True)
+        for command in () if as_json else commands:
+            typer.echo(f"  {command}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: edge-export bench float.tflite int8.tflite --threads 2")
+def bench(
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL.tflite...", show_default=False)],
+    runs: Annotated[
+        int, typer.Option(min=1, help="Timed inferences, for each thread count.")
+    ] = 100,
+    threads: Annotated[int, typer.Option(min=1, help="Measure on 1, 2 ... so many threads.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Weigh models and time them side by side: bytes, parameters, MACs, arena, inference."""
+    from model_export.benchmark import benchmark
+
+    with _progress("measuring", quiet=as_json) as progress:
+        found = benchmark(models, runs=runs, threads=threads, progress=progress)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        from model_export import tables
+
+        tables.show(*tables.benchmark(found))
+
+
+@app.command(
+    epilog="Example: edge-export compare float.tflite int8.tflite --images photos/ --range 0 1"
+)
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A.tflite", show_default=False)],
+    b: Annotated[Path, typer.Argument(metavar="B.tflite", show_default=False)],
+    *,
+    images: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Pictures, also in folders in it.")
+    ],
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Class names, one a line.")
+    ] = None,
+    threshold: Annotated[float, typer.Option(help="The score from which a box counts.")] = 0.5,
+    output: Annotated[
+        str, typer.Option(help="Kind of output: auto, ssd, classifier, yolo, blazeface.")
+    ] = "auto",
+    resize: Annotated[str | None, typer.Option(help="stretch or letterbox.")] = None,
+    colour: Annotated[str, typer.Option(help="rgb or bgr; a grey input is seen.")] = "rgb",
+    pixel_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--range", help="What black and white are in the models' input: 0 1 or -1 1."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run two models on the same pictures: how often they agree, how far apart they are."""
+    from edge_runtime.inference.model import ModelSettings
+    from edge_runtime.inference.preprocess import Colour, Resize
+    from model_export.comparison import compare as compare_models
+
+    def settings(path: Path) -> ModelSettings:
+        return ModelSettings(
+            path,
+            labels=labels,
+            threshold=threshold,
+            output=output,
+            resize=None if resize is None else _choice(Resize, resize, "--resize"),
+            colour=_choice(Colour, colour, "--colour"),
+            range=pixel_range,
+        )
+
+    with _progress("comparing", quiet=as_json) as progress:
+        found = compare_models(settings(a), settings(b), images, progress=progress)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        from model_export import tables
+
+        tables.show(*tables.comparison(found))
+
+
+def _choice(kind: type[Choice], value: str, option: str) -> Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(kind)
+        raise click.BadParameter(f"{value!r} is not one of {known}", param_hint=option) from None
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+@contextlib.contextmanager
+def _progress(what: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
+    """A bar on standard error, where somebody looks at it."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
