@@ -47,7 +47,10 @@ class Plan:
     def of(cls, camera: CameraConfig, config: Config) -> Plan:
         """The plan of one camera of `config`."""
         model = config.model
-        files = (model.path, model.labels, model.edgetpu_path)
+        # A file for the Edge TPU, or for the CPU, may stand beside the one that is named.
+        stem = model.path.stem.removesuffix("_edgetpu")
+        twins = (model.path.with_stem(stem), model.path.with_stem(f"{stem}_edgetpu"))
+        files = (*twins, model.labels, model.edgetpu_path)
         stats = [path.stat() for path in files if path is not None and path.exists()]
         stamps = tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
         return cls(camera, config.rules_for(camera.name), model, stamps)

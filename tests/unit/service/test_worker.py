@@ -238,11 +238,13 @@ def test_a_recording_that_breaks_off_has_ended_and_is_degraded(
 
 
 def test_a_plan_changes_with_what_it_is_made_of_and_with_nothing_else(
-    data_dir: Path, small_model: str, tmp_path: Path
+    data_dir: Path, tmp_path: Path
 ) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text("nobody\nperson\n")
-    model = f'[model]\npath = "{data_dir}/models/vww_96_int8.tflite"\nlabels = "{labels}"\n'
+    path = tmp_path / "vww.tflite"
+    path.symlink_to(data_dir / "models" / "vww_96_int8.tflite")
+    model = f'[model]\npath = "{path}"\nlabels = "{labels}"\n'
 
     def plan(*tables: str) -> Plan:
         config = load(Daemon(tmp_path, [model, camera("atm", "synthetic:"), *tables]).config)
@@ -254,7 +256,12 @@ def test_a_plan_changes_with_what_it_is_made_of_and_with_nothing_else(
     assert plan(presence("presence", "seconds = 2.0")) != first
     assert plan(presence(), presence("for-hall", 'cameras = ["atm"]')) != first
     labels.write_text("nobody\nperson\nanother\n")
-    assert plan(presence()) != first
+    assert (relabelled := plan(presence())) != first
+    (tmp_path / "vww_edgetpu.tflite").touch()
+    assert (with_twin := plan(presence())) != relabelled
+    path.unlink()
+    path.symlink_to(data_dir / "models" / "vww_96_float.tflite")
+    assert plan(presence()) != with_twin
 
 
 def test_the_pictures_for_these_tests_are_told_apart_by_the_small_model(
