@@ -57,9 +57,19 @@ def made_state_directory(config: Config) -> Path:
 
 
 def default_state_directory() -> Path:
-    """The user's own place; see the XDG Base Directory Specification."""
-    base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return base / "edge-runtime"
+    """The user's own place; see the XDG Base Directory Specification.
+
+    Raises:
+        StateDirectoryError: the user has none.
+    """
+    if base := os.environ.get("XDG_STATE_HOME"):
+        return Path(base) / "edge-runtime"
+    try:
+        return Path.home() / ".local" / "state" / "edge-runtime"
+    except RuntimeError as error:
+        raise StateDirectoryError(
+            "this user has no home folder to keep the state in: set device.state_dir"
+        ) from error
 
 
 def pipeline(
