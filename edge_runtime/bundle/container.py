@@ -13,6 +13,7 @@ import re
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from edge_runtime.bundle.errors import (
     DamagedError,
@@ -22,7 +23,7 @@ from edge_runtime.bundle.errors import (
     TruncatedError,
 )
 
-FORMAT = 1
+FORMAT: Final = 1
 """The container's and the manifest's version. It stands in the first member's name."""
 SIGNATURE = f"edge-bundle-{FORMAT}.sig"
 MANIFEST = "manifest.json"

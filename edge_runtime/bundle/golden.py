@@ -113,10 +113,14 @@ def sightings(settings: ModelSettings, image: Image, least: float) -> tuple[Sigh
     detector = load_detector(replace(settings, threshold=least, thresholds={}))
     found = detector.detect(image)
     height, width = image.shape[:2]
-    boxes = (found.boxes / np.array([width, height] * 2, np.float32)).clip(0, 1).tolist()
+    boxes = (found.boxes / np.array([width, height] * 2, np.float32)).clip(0, 1)
     return tuple(
-        Sighting(label=found.label(i), score=round(float(found.scores[i]), 4), box=tuple(box))
-        for i, box in enumerate(boxes)
+        Sighting(
+            label=found.label(index),
+            score=round(float(found.scores[index]), 4),
+            box=(round(x1, 4), round(y1, 4), round(x2, 4), round(y2, 4)),
+        )
+        for index, (x1, y1, x2, y2) in enumerate(boxes.tolist())
     )
 
 
