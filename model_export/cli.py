@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -20,6 +21,9 @@ from typer.main import get_command
 
 from edge_runtime import __version__
 from edge_runtime.errors import EdgeRuntimeError
+
+_OUTPUT_HELP = "Kind of output: auto, ssd, classifier, yolo, blazeface."
+_RESIZE_HELP = "stretch or letterbox."
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -32,6 +36,14 @@ app = typer.Typer(
 )
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL.tflite", show_default=False)]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The passphrase in its first line; else it is asked for."),
+]
+PixelRange = Annotated[
+    tuple[float, float] | None,
+    typer.Option("--range", help="What black and white are in the input: 0 1 or -1 1."),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object and nothing else.")]
 
 
@@ -163,15 +175,10 @@ def compare(
         Path | None, typer.Option(metavar="FILE", help="Class names, one a line.")
     ] = None,
     threshold: Annotated[float, typer.Option(help="The score from which a box counts.")] = 0.5,
-    output: Annotated[
-        str, typer.Option(help="Kind of output: auto, ssd, classifier, yolo, blazeface.")
-    ] = "auto",
-    resize: Annotated[str | None, typer.Option(help="stretch or letterbox.")] = None,
+    output: Annotated[str, typer.Option(help=_OUTPUT_HELP)] = "auto",
+    resize: Annotated[str | None, typer.Option(help=_RESIZE_HELP)] = None,
     colour: Annotated[str, typer.Option(help="rgb or bgr; a grey input is seen.")] = "rgb",
-    pixel_range: Annotated[
-        tuple[float, float] | None,
-        typer.Option("--range", help="What black and white are in the models' input: 0 1 or -1 1."),
-    ] = None,
+    pixel_range: PixelRange = None,
     as_json: Json = False,
 ) -> None:
     """Run two models on the same pictures: how often they agree, how far apart they are."""
@@ -198,6 +205,127 @@ def compare(
         from model_export import tables
 
         tables.show(*tables.comparison(found))
+
+
+@app.command(epilog="Example: edge-export keygen release.key")
+def keygen(
+    key: Annotated[Path, typer.Argument(metavar="NAME.key", show_default=False)],
+    passphrase_file: PassphraseFile = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key that signs bundles: NAME.key, and NAME.pem for the devices that trust it."""
+    from model_export.signing import keygen as make_key
+
+    pair = make_key(key, _passphrase(passphrase_file, confirm=True))
+    if as_json:
+        _print_json(asdict(pair))
+    else:
+        typer.echo(f"key {pair.key_id}: {pair.private} signs, {pair.public} goes to the devices")
+
+
+@app.command(
+    epilog="Example: edge-export bundle model.tflite --name person --version 3 "
+    "--labels labels.txt --golden lobby.jpg --key release.key --out dist/"
+)
+def bundle(
+    model: Model,
+    *,
+    name: Annotated[str, typer.Option(help="The model's name through all its versions.")],
+    version: Annotated[int, typer.Option(help="Higher than that of any bundle before it.")],
+    labels: Annotated[Path, typer.Option(metavar="FILE", help="Class names, one a line.")],
+    golden: Annotated[
+        Path, typer.Option(metavar="PICTURE", help="Shows what is looked for; goes to each device.")
+    ],
+    key: Annotated[
+        Path | None, typer.Option(metavar="NAME.key", help="Signs it; edge-export keygen makes it.")
+    ] = None,
+    demonstration: Annotated[
+        bool, typer.Option("--demonstration", help="Sign with the key that is no secret.")
+    ] = False,
+    passphrase_file: PassphraseFile = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the bundle goes.")] = Path(),
+    edgetpu_model: Annotated[
+        Path | None,
+        typer.Option("--edgetpu", metavar="FILE", help="The same, compiled for the Edge TPU."),
+    ] = None,
+    card: Annotated[Path | None, typer.Option(metavar="FILE", help="Model card, Markdown.")] = None,
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="What made it.")] = None,
+    data: Annotated[str, typer.Option(help="What it was trained on, in words.")] = "not stated",
+    quality: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=NUMBER", help="Measured; may be repeated.")
+    ] = None,
+    threshold: Annotated[float, typer.Option(help="The score from which something counts.")] = 0.5,
+    output: Annotated[str, typer.Option(help=_OUTPUT_HELP)] = "auto",
+    resize: Annotated[str | None, typer.Option(help=_RESIZE_HELP)] = None,
+    colour: Annotated[str, typer.Option(help="rgb, bgr or grey.")] = "rgb",
+    pixel_range: PixelRange = None,
+    description: Annotated[str, typer.Option(help="For the model's metadata.")] = "",
+    licence: Annotated[str, typer.Option(help="For the model's metadata.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Put a model, its labels and what is known of it into one signed file, and try that file."""
+    from edge_runtime.inference.preprocess import Colour, Resize
+    from model_export import bundling, signing
+
+    if (key is None) != demonstration:
+        raise click.UsageError("either --key or --demonstration is needed, and not both")
+    parts = bundling.BundleParts(
+        name=name,
+        version=version,
+        model=model,
+        labels=labels,
+        golden=golden,
+        edgetpu=edgetpu_model,
+        card=card,
+        output=output,
+        resize=None if resize is None else _choice(Resize, resize, "--resize"),
+        colour=_choice(Colour, colour, "--colour"),
+        range=pixel_range,
+        threshold=threshold,
+        quality=dict(map(_quality, quality or ())),
+        data=data,
+        recipe=recipe,
+        description=description,
+        licence=licence,
+    )
+    signing_key = (
+        signing.demonstration_key()
+        if key is None
+        else signing.load_key(key, _passphrase(passphrase_file, confirm=False))
+    )
+    made = bundling.make_bundle(parts, signing_key, out)
+    if as_json:
+        _print_json({"bundle": made, "key_id": signing_key.key_id})
+    else:
+        typer.echo(f"{made}, signed by {signing_key.key_id}")
+
+
+def _passphrase(file: Path | None, *, confirm: bool) -> str:
+    """From the file's first line, else from whoever sits at the terminal."""
+    from model_export.errors import ExportError
+
+    if file is not None:
+        try:
+            return next(iter(file.read_text(encoding="utf-8").splitlines()), "")
+        except UnicodeDecodeError as error:
+            raise ExportError(f"the passphrase file {file} is not text in UTF-8") from error
+        except OSError as error:
+            raise ExportError(
+                f"the passphrase file {file} cannot be read: {error.strerror}"
+            ) from error
+    if not sys.stdin.isatty():
+        raise ExportError("there is no terminal to ask for a passphrase at: use --passphrase-file")
+    return str(typer.prompt("passphrase", hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+def _quality(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not NAME=NUMBER, as accuracy=0.97 is", param_hint="--quality"
+        ) from None
 
 
 def _choice(kind: type[Choice], value: str, option: str) -> Choice:
