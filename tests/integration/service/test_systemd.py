@@ -36,7 +36,7 @@ def test_ready_comes_after_the_first_inference_then_life_signs_then_the_end(
             wait_for(lambda: "READY=1" in told, "it is ready")
             assert "[atm] first inference" in daemon.log
             assert "STATUS=first inference" in told
-            wait_for(lambda: len(told.moments("WATCHDOG=1")) > 12, "it is alive")
+            wait_for(lambda: len(told.moments("WATCHDOG=1")) > 6, "it is alive")
             daemon.reload()
             wait_for(lambda: len(told.moments("READY=1")) == 2, "it is ready again")
             assert told.moments("RELOADING=1")[0] <= told.moments("READY=1")[1]
