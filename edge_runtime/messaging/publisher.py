@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 _JSON = "application/json"
 _LONGEST_TURN = 1.0
+_STUCK_SECONDS = 60.0
+"""Longer than opening a connection takes, with a resolver that does not answer."""
 _PROVEN_SECONDS = 10.0
 """A connection that lasted this long and acknowledged something is good: two devices that share a
 client id throw each other out within moments, after a perfect start."""
@@ -146,6 +148,10 @@ class Publisher:
         resolver takes to look a name up.
         """
         return self._heartbeat
+
+    def moving(self, now: float) -> bool:
+        """Whether the thread is alive and not stuck, at `now` in monotonic seconds."""
+        return self._thread.is_alive() and now - self.heartbeat < _STUCK_SECONDS
 
     def start(self) -> None:
         """Begin to connect and to send; returns at once."""

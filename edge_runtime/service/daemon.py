@@ -139,9 +139,11 @@ class Daemon:
             self._tell(self._publisher, now)
 
     def _feed_watchdog(self, now: float) -> None:
-        stuck = {worker.name for worker in self._fleet if not worker.moving(now)}
+        stuck = {f"camera {worker.name}" for worker in self._fleet if not worker.moving(now)}
+        if self._publisher and not self._publisher.moving(now):
+            stuck.add("the MQTT publisher")
         for name in stuck - self._stuck:
-            logger.critical("nothing moves any more; the watchdog starves", extra={"camera": name})
+            logger.critical("%s does not move any more; the watchdog starves", name)
         self._stuck = stuck
         if not stuck:
             self._notifier.alive()
@@ -205,7 +207,8 @@ class Daemon:
 
     def _reload(self) -> None:
         """Take the new configuration over, or keep the old one whole."""
-        self._notifier.reloading()
+        if self._ready:
+            self._notifier.reloading()
         try:
             config = load(self._config.path, check_dates=False)
             if config.device != self._config.device:
@@ -221,7 +224,8 @@ class Daemon:
             if relink:
                 self._relink()
             logger.info("the configuration is reloaded")
-        self._notifier.ready("reloaded")
+        if self._ready:
+            self._notifier.ready("reloaded")
 
     def _relink(self) -> None:
         if self._publisher:
