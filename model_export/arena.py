@@ -34,7 +34,7 @@ def arena_bytes(model: TfliteModel) -> int:
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"model {path} is rejected by the interpreter: {brief(error)}") from error
     constants = {i for i, tensor in enumerate(model.graph.tensors) if tensor.constant}
-    return _covered(_places(interpreter, constants))
+    return covered(_places(interpreter, constants))
 
 
 def _places(interpreter: Any, constants: set[int]) -> list[tuple[int, int]]:
@@ -52,10 +52,12 @@ def _places(interpreter: Any, constants: set[int]) -> list[tuple[int, int]]:
     return places
 
 
-def _covered(places: list[tuple[int, int]]) -> int:
+def covered(places: list[tuple[int, int]]) -> int:
     """The bytes from first to last of each group of places that lie together."""
-    total, first, last = 0, 0, 0
-    for begin, end in sorted(places):
+    places = sorted(places)
+    total = 0
+    first = last = places[0][0] if places else 0
+    for begin, end in places:
         if begin > last + _PAGE:
             total += last - first
             first = begin
