@@ -33,6 +33,8 @@ from edge_runtime.bundle.trust import TrustedKeys
 STATE = "installed.json"
 _LOCK = ".lock"
 _NEW_STATE = f"{STATE}.new"
+# Who installs may be another user than the one that the daemon runs as.
+_FOLDER_MODE, _FILE_MODE = 0o755, 0o644
 
 Prove = Callable[[Path], None]
 """Tries the model of the verified bundle in a folder; raises BundleError."""
@@ -192,9 +194,11 @@ def _is(path: Path, content: bytes | memoryview) -> bool:
 def _changing(home: Path) -> Iterator[None]:
     """Nobody else changes `home` meanwhile; what the disk says becomes a StoreError."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        if not home.is_dir():
+            home.mkdir(parents=True, exist_ok=True)
+            home.chmod(_FOLDER_MODE)
         with ExitStack() as stack:
-            lock = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            lock = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
             stack.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
@@ -213,8 +217,7 @@ def _staged(bundle: Bundle, home: Path) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f"{bundle.manifest.version}-", dir=home))
     for name, content in bundle.members().items():
         _write(folder / name, content)
-    # Who installs may be another user than the one that the daemon runs as.
-    folder.chmod(0o755)
+    folder.chmod(_FOLDER_MODE)
     _sync_folder(folder)
     _sync_folder(home)
     return folder
@@ -247,7 +250,7 @@ def _write(path: Path, content: bytes | memoryview) -> None:
     with path.open("wb") as file:
         file.write(content)
         file.flush()
-        os.fchmod(file.fileno(), 0o644)
+        os.fchmod(file.fileno(), _FILE_MODE)
         os.fsync(file.fileno())
 
 
