@@ -166,7 +166,7 @@ class _Model:
 
     @classmethod
     def read(cls, parts: BundleParts) -> _Model:
-        """Raises ModelError, InvokeError."""
+        """Raises ModelError, InvokeError, BundlingError."""
         file = tflite_file.read(parts.model)
         trial(parts.model)
         engine = LiteRtEngine(parts.model)
@@ -175,10 +175,14 @@ class _Model:
         outputs = ModelOutputs(file, engine.output_specs, sample, size)
         kind = kind_of(outputs, parts.output)
         given = read_labels(parts.labels) if isinstance(parts.labels, Path) else parts.labels
+        labels = kind.labels(outputs, given)
+        for label in labels:
+            if label.splitlines() != [label]:
+                raise BundlingError(f"the label {label!r} is not one line of text")
         pixels = parts.range or file.input_range
         if pixels is None and engine.input.dtype.kind == "f":
             pixels = kind.RANGE
-        return cls(engine.input, kind, kind.labels(outputs, given), pixels)
+        return cls(engine.input, kind, labels, pixels)
 
 
 def _files(parts: BundleParts, model: _Model) -> dict[str, bytes]:
