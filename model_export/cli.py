@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -15,7 +14,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import click
 import typer
 from typer.main import get_command
 
@@ -33,6 +31,7 @@ app = typer.Typer(
     epilog="Example: edge-export inspect model.tflite",
     add_completion=False,
     no_args_is_help=True,
+    rich_markup_mode=None,  # sentences in boxes can be neither copied nor searched for
 )
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL.tflite", show_default=False)]
@@ -51,20 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0 well, 1 a problem that was told, 2 wrong usage."""
     arguments = None if argv is None else list(argv)
     try:
-        status = get_command(app).main(arguments, "edge-export", standalone_mode=False)
+        get_command(app).main(arguments, "edge-export")
     except EdgeRuntimeError as error:
         typer.echo(f"edge-export: {error}", err=True)
         return 1
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has had enough, as `head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return status if isinstance(status, int) else 0
+    except SystemExit as end:  # which is how typer ends, well or after it told of wrong usage
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
 
 
 @app.callback()
@@ -79,7 +71,11 @@ def _common(
 
 @app.command(epilog="Example: edge-export inspect model.tflite --json")
 def inspect(model: Model, as_json: Json = False) -> None:
-    """Say what is in a model: operators, weights, cost by layer, and what an Edge TPU would run."""
+    """Say what is in a model, and what it costs by layer.
+
+    Inputs and outputs, operators, weights by type, multiplications, number format and zeros of
+    each layer, labels and normalisation, and what an Edge TPU would run.
+    """
     from model_export.inspection import inspect as inspect_model
 
     found = inspect_model(model)
@@ -102,7 +98,7 @@ def edgetpu(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compile a model for the Edge TPU, and say what stays on the CPU and why.
+    """Compile for the Edge TPU; say what stays on the CPU.
 
     Where edgetpu_compiler is not on PATH, print the commands that bring and run it, and fail.
     """
@@ -148,7 +144,11 @@ def bench(
     threads: Annotated[int, typer.Option(min=1, help="Measure on 1, 2 ... so many threads.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Weigh models and time them side by side: bytes, parameters, MACs, arena, inference."""
+    """Weigh models and time them, side by side.
+
+    Bytes of the file and of its compressed download, parameters, multiply-accumulates, tensor
+    arena, and the time of one inference, for which the models take turns in one run.
+    """
     from model_export.benchmark import benchmark
 
     with _progress("measuring", quiet=as_json) as progress:
@@ -181,7 +181,10 @@ def compare(
     pixel_range: PixelRange = None,
     as_json: Json = False,
 ) -> None:
-    """Run two models on the same pictures: how often they agree, how far apart they are."""
+    """Say how often two models agree on pictures.
+
+    Classifiers: by their first class. Detectors: by boxes of one class that overlap by half.
+    """
     from edge_runtime.inference.model import ModelSettings
     from edge_runtime.inference.preprocess import Colour, Resize
     from model_export.comparison import compare as compare_models
@@ -213,7 +216,10 @@ def keygen(
     passphrase_file: PassphraseFile = None,
     as_json: Json = False,
 ) -> None:
-    """Make a key that signs bundles: NAME.key, and NAME.pem for the devices that trust it."""
+    """Make a key that signs bundles.
+
+    NAME.key signs and is kept; NAME.pem goes to the devices that trust it.
+    """
     from model_export.signing import keygen as make_key
 
     pair = make_key(key, _passphrase(passphrase_file, confirm=True))
@@ -263,12 +269,18 @@ def bundle(
     licence: Annotated[str, typer.Option(help="For the model's metadata.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Put a model, its labels and what is known of it into one signed file, and try that file."""
+    """Put a model into one signed file, and try it.
+
+    With it go its labels, settings, what was measured, and a picture that each device tries the
+    model on before it takes it.
+    """
     from edge_runtime.inference.preprocess import Colour, Resize
     from model_export import bundling, signing
 
     if (key is None) != demonstration:
-        raise click.UsageError("either --key or --demonstration is needed, and not both")
+        raise typer.BadParameter(
+            "this or --demonstration is needed, and not both", param_hint="--key"
+        )
     parts = bundling.BundleParts(
         name=name,
         version=version,
@@ -323,7 +335,7 @@ def _quality(text: str) -> tuple[str, float]:
     try:
         return name, float(number)
     except ValueError:
-        raise click.BadParameter(
+        raise typer.BadParameter(
             f"{text!r} is not NAME=NUMBER, as accuracy=0.97 is", param_hint="--quality"
         ) from None
 
@@ -333,7 +345,7 @@ def _choice(kind: type[Choice], value: str, option: str) -> Choice:
         return kind(value)
     except ValueError:
         known = ", ".join(kind)
-        raise click.BadParameter(f"{value!r} is not one of {known}", param_hint=option) from None
+        raise typer.BadParameter(f"{value!r} is not one of {known}", param_hint=option) from None
 
 
 def _print_json(value: Any) -> None:

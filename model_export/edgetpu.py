@@ -104,7 +104,7 @@ class Verdict:
                 "CPU"
             )
         if self.refusals:
-            return f"edgetpu_compiler would refuse this model: {self.refusals[0]}"
+            return f"Coral's compiler would refuse this model: {self.refusals[0]}"
         total = len(self.operators)
         if not self.mapped:
             return f"the Edge TPU would run none of the {total} operators"

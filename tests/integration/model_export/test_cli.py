@@ -212,8 +212,8 @@ def test_a_passphrase_is_never_asked_of_a_pipe(
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        ((), "either --key or --demonstration is needed, and not both"),
-        (("--key", "a.key", "--demonstration"), "either --key or --demonstration is needed"),
+        ((), "--key: this or --demonstration is needed, and not both"),
+        (("--key", "a.key", "--demonstration"), "--key: this or --demonstration is needed"),
         (("--demonstration", "--quality", "good"), "'good' is not NAME=NUMBER"),
     ],
 )

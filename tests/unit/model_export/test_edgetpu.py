@@ -306,7 +306,7 @@ def test_an_operator_newer_than_the_compiler_makes_it_refuse_the_model(
         "with an older converter (Coral advises TensorFlow 2.8)",
     )
     assert found.mapped == 0
-    assert str(found).startswith(f"edgetpu_compiler would refuse this model: {name} has version")
+    assert str(found).startswith(f"Coral's compiler would refuse this model: {name} has version")
 
 
 def test_a_shape_that_is_computed_makes_the_compiler_refuse_the_model() -> None:
