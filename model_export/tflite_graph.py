@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edge_runtime.inference import tflite_file
 from edge_runtime.inference.engine import ModelError
 from edge_runtime.inference.tflite_file import ModelFile
+from model_export.errors import ExportError
 
 _NUMPY = {
     "float64": np.float64,
@@ -203,6 +204,7 @@ def read(path: Path) -> TfliteModel:
 
     Raises:
         ModelError: it is missing, unreadable, not TFLite, or damaged.
+        ExportError: ai-edge-litert is not installed.
     """
     file = tflite_file.read(path)
     content = path.read_bytes()
@@ -216,9 +218,7 @@ def read(path: Path) -> TfliteModel:
 
 
 def _model(file: ModelFile, content: bytes) -> TfliteModel:
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = _schema().ModelT.InitFromPackedBuf(content, 0)
     buffers = [_bytes(buffer.data) for buffer in model.buffers or ()]
     codes = [_code(code) for code in model.operatorCodes or ()]
     return TfliteModel(
@@ -227,6 +227,17 @@ def _model(file: ModelFile, content: bytes) -> TfliteModel:
         description=_text(model.description),
         graphs=tuple(_graph(graph, codes, buffers) for graph in model.subgraphs),
     )
+
+
+def _schema() -> Any:
+    try:
+        from ai_edge_litert import schema_py_generated
+    except ModuleNotFoundError as error:
+        raise ExportError(
+            "ai-edge-litert is not installed, and without it no model can be looked into: "
+            "pip install 'edge-runtime[export]'"
+        ) from error
+    return schema_py_generated
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,16 +314,12 @@ def _text(value: Any) -> str:
 
 @cache
 def _operator_names() -> Mapping[int, str]:
-    from ai_edge_litert import schema_py_generated as schema
-
-    return _names(schema.BuiltinOperator)
+    return _names(_schema().BuiltinOperator)
 
 
 @cache
 def _type_names() -> Mapping[int, str]:
-    from ai_edge_litert import schema_py_generated as schema
-
-    return {number: name.lower() for number, name in _names(schema.TensorType).items()}
+    return {number: name.lower() for number, name in _names(_schema().TensorType).items()}
 
 
 def _names(enum: type) -> dict[int, str]:

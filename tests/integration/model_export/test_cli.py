@@ -50,6 +50,20 @@ def test_no_module_but_the_training_ones_needs_tensorflow() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_without_ai_edge_litert_it_is_said_what_to_install(models: Path) -> None:
+    code = (
+        "import sys; sys.modules['ai_edge_litert'] = None\n"
+        "from model_export.cli import main; sys.exit(main(['inspect', sys.argv[1]]))"
+    )
+    command = [sys.executable, "-c", code, str(models / "vww_96_int8.tflite")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "edge-export: ai-edge-litert is not installed, and without it no model can be looked "
+        "into: pip install 'edge-runtime[export]'\n"
+    )
+
+
 # inspect
 
 
