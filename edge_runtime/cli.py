@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
+        sys.stdout.flush()
     except EdgeRuntimeError as error:
         print(f"edge-runtime: {error}", file=sys.stderr)
         return 1

@@ -20,5 +20,5 @@ if ! is_3_11 "$python"; then
     exit 0
 fi
 "$python" -m venv "$folder"
-"$folder/bin/python" -m pip install --quiet --editable '.[tflite]' pytest pytest-timeout
+"$folder/bin/python" -m pip install --quiet --editable '.[tflite]' pytest pytest-timeout hypothesis
 "$folder/bin/python" -m pip uninstall --quiet --yes ai-edge-litert

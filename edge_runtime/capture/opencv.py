@@ -21,8 +21,11 @@ import cv2
 from edge_runtime.capture.source import Picture
 from edge_runtime.frame import Image
 
+_SILENT = 0
 if "OPENCV_LOG_LEVEL" not in os.environ:
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # OpenCV 4 and 5 keep it in different places.
+    _set_log_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+    _set_log_level(_SILENT)
 # A picture is small work: handing halves of it to other threads costs more than it saves, and
 # takes the processor from the other cameras.
 cv2.setNumThreads(1)

@@ -24,7 +24,11 @@ def ask_daemon(config: Path | None) -> dict[str, Any]:
         system, own = _SYSTEM_STATE / SOCKET_NAME, wiring.default_state_directory() / SOCKET_NAME
         return ask(own if own.exists() and not system.exists() else system)
     # The files that it names are the daemon's business, and may be readable by it alone.
-    return ask(wiring.state_directory(load(config, check_files=False)) / SOCKET_NAME)
+    settings = load(config, check_files=False)
+    own = wiring.state_directory(settings) / SOCKET_NAME
+    # Where the configuration leaves the place open, systemd has chosen it for its daemon.
+    by_systemd = settings.device.state_dir is None and not own.exists()
+    return ask(_SYSTEM_STATE / SOCKET_NAME if by_systemd else own)
 
 
 def as_text(status: dict[str, Any]) -> str:

@@ -137,7 +137,12 @@ def test_a_colour_that_the_model_has_not(models: Path) -> None:
 
 def test_a_threshold_for_a_label_that_the_model_has_not(models: Path) -> None:
     text = sentence(models / VWW, TWO, thresholds={"persn": 0.5})
-    assert 'threshold for "persn", which is no label of the model' in text
+    assert '"persn" is no label of the model vww_96_int8.tflite, which has' in text
+
+
+def test_a_class_that_is_looked_for_and_that_the_model_has_not(models: Path) -> None:
+    text = sentence(models / VWW, TWO, classes=frozenset({"cat"}))
+    assert '"cat" is no label of the model vww_96_int8.tflite, which has' in text
 
 
 @pytest.mark.parametrize(
