@@ -122,8 +122,8 @@ def test_a_detector_gives_the_same_boxes(tmp_path, installed, photos) -> None:
             (label, round(score, 4)) for label, score, _ in seen
         ]
         for (_, _, our_box), (_, _, their_box) in zip(ours, seen, strict=True):
-            # Theirs are whole pixels.
-            np.testing.assert_allclose(our_box, np.clip(their_box, 0, 300), atol=1.5)
+            # In theirs, corner and size are each cut off to whole pixels.
+            np.testing.assert_allclose(our_box, np.clip(their_box, 0, 300), atol=2)
     assert total > 5
 
 
