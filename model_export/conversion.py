@@ -1,0 +1,120 @@
+"""From Keras and SavedModels to a float .tflite file with a fixed batch of one.
+
+An open batch would bring shape arithmetic into the graph, which an Edge TPU cannot run.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from model_export.errors import ExportError
+from model_export.loading import Format, format_of, load_keras, tensorflow
+from model_export.quantization import read_float
+
+
+def float_tflite(path: Path) -> bytes:
+    """The model in `path` as a float .tflite file: converted, or read where it is one.
+
+    Raises:
+        ExportError: it is no model, TensorFlow is needed and missing, it does not take one
+            picture, or TensorFlow cannot convert it.
+        ModelError: it is a .tflite file that is damaged or does not run.
+    """
+    match format_of(path):
+        case Format.TFLITE:
+            return read_float(path)
+        case Format.SAVED_MODEL:
+            return _from_saved_model(path)
+        case _:
+            return from_keras(load_keras(path), str(path))
+
+
+def from_keras(model: Any, name: str, *, quantization_aware: bool = False) -> bytes:
+    """A Keras 2 or Keras 3 model as a float .tflite file; `name` is for what is said of it.
+
+    A tf_keras model that was trained `quantization_aware` becomes an int8 one, with the ranges
+    that training found; what goes in and comes out is int8.
+
+    Raises:
+        ExportError: it does not take one picture, or TensorFlow cannot convert it.
+    """
+    tf = tensorflow()
+    shape = _one_shape(name, model.inputs)
+
+    def call(image: Any) -> Any:
+        return _named(model(image, training=False))
+
+    function = tf.function(call, input_signature=[tf.TensorSpec([1, *shape], name="image")])
+    return _convert(tf, name, function, model, int8=quantization_aware)
+
+
+def _from_saved_model(path: Path) -> bytes:
+    tf = tensorflow()
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise ExportError(f"the SavedModel {path} is damaged: {_said(error)}") from error
+    signature = loaded.signatures.get("serving_default")
+    if signature is None:
+        known = ", ".join(loaded.signatures) or "none"
+        raise ExportError(
+            f"the SavedModel {path} has no signature serving_default (it has {known}): "
+            "save it with one, as model.export() does"
+        )
+    arguments = signature.structured_input_signature[1]
+    shape = _one_shape(str(path), list(arguments.values()))
+    (argument,) = arguments
+
+    def call(image: Any) -> Any:
+        return _named(signature(**{argument: image}))
+
+    function = tf.function(call, input_signature=[tf.TensorSpec([1, *shape], name="image")])
+    return _convert(tf, str(path), function, loaded)
+
+
+def _one_shape(name: str, inputs: list[Any]) -> tuple[int, int, int]:
+    """Height, width and channels of the one picture that goes in."""
+    if len(inputs) == 1 and len(inputs[0].shape) == 4:
+        height, width, channels = tuple(inputs[0].shape)[1:]
+        if height and width and channels in (1, 3):
+            return int(height), int(width), int(channels)
+    shapes = ", ".join(str(list(tensor.shape)) for tensor in inputs)
+    raise ExportError(
+        f"{name} takes {shapes or 'nothing'}, which is not one picture of a fixed size: "
+        "[batch, height, width, 1 or 3] is needed"
+    )
+
+
+def _named(outputs: Any) -> dict[str, Any]:
+    """The outputs with names that sort in their order, which a SavedModel would change."""
+    if isinstance(outputs, Mapping):
+        outputs = list(outputs.values())
+    if not isinstance(outputs, list | tuple):
+        outputs = [outputs]
+    return {f"output_{number:02}": output for number, output in enumerate(outputs)}
+
+
+def _convert(tf: Any, name: str, function: Any, model: Any, *, int8: bool = False) -> bytes:
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    module = tf.Module()
+    module.model = model
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            tf.saved_model.save(module, folder, signatures={"serving_default": function})
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            if int8:
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+                converter.inference_input_type = converter.inference_output_type = tf.int8
+                # Some runtimes know no scale for each output of a fully connected layer.
+                converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+            return bytes(converter.convert())
+    except (ConverterError, ValueError, TypeError, RuntimeError, tf.errors.OpError) as error:
+        raise ExportError(f"TensorFlow cannot convert {name}: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200].rstrip(". ")

@@ -1,0 +1,1 @@
+"""Labelled pictures: read, checked, grouped, split, and chosen from."""
