@@ -57,7 +57,9 @@ def detect(images: Sequence[Path], model: ModelConfig, draw: Path | None) -> Ite
 def as_table(seen: Seen) -> str:
     """A line an object: score, class, box in pixels."""
     width, height = seen.size
-    lines = [f"{seen.path} ({width} x {height}): {len(seen.detections) or 'no'} objects"]
+    count = len(seen.detections)
+    found = f"{count or 'no'} object{'' if count == 1 else 's'}"
+    lines = [f"{seen.path} ({width} x {height}): {found}"]
     for index, box in enumerate(seen.detections.boxes.round().astype(int).tolist()):
         label, score = seen.detections.label(index), seen.detections.scores[index]
         lines.append(f"  {score:4.0%}  {label:<16} x {box[0]}..{box[2]}, y {box[1]}..{box[3]}")
