@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TFLITE_VENV := .venv-tflite
+MEDIAPIPE_VENV := .venv-mediapipe
 # The dependencies are installed again when what names them changes.
 METADATA := setup.cfg pyproject.toml
 
@@ -11,7 +12,7 @@ METADATA := setup.cfg pyproject.toml
 run: $(VENV)/runtime
 	$(BIN)/edge-runtime run $(ARGS)
 
-test: system-packages $(VENV)/test $(TFLITE_VENV)/ready lint
+test: system-packages $(VENV)/test $(TFLITE_VENV)/ready $(MEDIAPIPE_VENV)/ready lint
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/test
@@ -55,8 +56,15 @@ $(TFLITE_VENV)/ready: $(METADATA) tests/make_tflite_venv.sh
 	sh tests/make_tflite_venv.sh $(PYTHON) $(TFLITE_VENV)
 	touch $@
 
+# Another reader of our models, in an environment of its own: it brings its own versions of all.
+$(MEDIAPIPE_VENV)/ready: $(METADATA)
+	rm -rf $(MEDIAPIPE_VENV)
+	$(PYTHON) -m venv $(MEDIAPIPE_VENV)
+	$(MEDIAPIPE_VENV)/bin/python -m pip install --quiet 'mediapipe>=1.2,<2'
+	touch $@
+
 system-packages:
 	sh tests/install_system_packages.sh
 
 clean:
-	rm -rf $(VENV) $(TFLITE_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TFLITE_VENV) $(MEDIAPIPE_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
