@@ -1,0 +1,159 @@
+"""A network as a Keras model: the same code for Keras 3, on any of its backends, and tf_keras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from model_export.architectures.channels import block_name
+from model_export.architectures.frameworks import keras3
+from model_export.architectures.spec import Activation, Backbone, Block, Classifier, Conv
+from model_export.errors import ExportError
+
+EPSILON = 1e-3
+"""Added to each variance, as in all published MobileNets."""
+
+_MOMENTUM = 0.97
+"""Of the moving statistics. Published networks have 0.99 and 0.999, for trainings of many
+thousands of steps; after a hundred such steps the start would still be in them."""
+
+
+def build(network: Classifier, keras: Any = None, dtype: str = "float32") -> Any:
+    """The network as a Keras model with an open batch: pictures in, probabilities out.
+
+    Args:
+        keras: the module ``keras`` (also where None) or ``tf_keras``.
+        dtype: what it computes in: float32, mixed_bfloat16 or mixed_float16. Its weights and what
+            comes out are float32 in any case.
+
+    Raises:
+        ExportError: Keras is not installed, or tf_keras lacks one of the layers.
+    """
+    keras = keras or keras3()
+    layers = Layers(keras, dtype)
+    picture, features = trunk(network.backbone, layers)
+    x = layers.make("GlobalAveragePooling2D", name="pool")(features)
+    if network.hidden:
+        x = layers.make("Dense", network.hidden.channels, name="hidden")(x)
+        x = layers.activate(x, network.hidden.activation, "hidden")
+    x = layers.make("Dropout", network.dropout, name="dropout")(x)
+    x = layers.make("Dense", network.classes, name="classes")(x)
+    x = keras.layers.Activation("softmax", name="probabilities", dtype="float32")(x)
+    return keras.Model(picture, x, name="classifier")
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Makes layers of one Keras that compute in one number format."""
+
+    keras: Any
+    dtype: str
+
+    def make(self, layer: str, *arguments: Any, **options: Any) -> Any:
+        """A layer of that class."""
+        policy: Any = self.dtype
+        if self.dtype != "float32" and not self.modern:
+            policy = self.keras.mixed_precision.Policy(self.dtype)
+        return getattr(self.keras.layers, layer)(*arguments, dtype=policy, **options)
+
+    @property
+    def modern(self) -> bool:
+        """Whether this is Keras 3."""
+        return not str(self.keras.__version__).startswith("2")
+
+    def norm(self, x: Any, name: str) -> Any:
+        """Batch normalisation behind the layer `name`."""
+        layer = self.make(
+            "BatchNormalization", epsilon=EPSILON, momentum=_MOMENTUM, name=f"{name}_norm"
+        )
+        return layer(x)
+
+    def conv(self, x: Any, conv: Conv, name: str) -> Any:
+        """A normalised convolution with its activation."""
+        x = self.make(
+            "Conv2D",
+            conv.channels,
+            conv.kernel,
+            strides=conv.stride,
+            padding="same",
+            use_bias=False,
+            name=name,
+        )(x)
+        return self.activate(self.norm(x, name), conv.activation, name)
+
+    def depthwise(self, x: Any, kernel: int, stride: int, inner: Activation, name: str) -> Any:
+        """A normalised depthwise convolution with its activation."""
+        x = self.make(
+            "DepthwiseConv2D",
+            kernel,
+            strides=stride,
+            padding="same",
+            use_bias=False,
+            name=name,
+        )(x)
+        return self.activate(self.norm(x, name), inner, name)
+
+    def activate(self, x: Any, activation: Activation, name: str) -> Any:
+        """The activation behind the layer `name`."""
+        match activation:
+            case Activation.LINEAR:
+                return x
+            case Activation.RELU:
+                return self.make("ReLU", name=f"{name}_relu")(x)
+            case Activation.RELU6:
+                return self.make("ReLU", 6.0, name=f"{name}_relu")(x)
+            case Activation.HARD_SWISH:
+                self.require_modern("hard-swish")
+                return self.make("Activation", "hard_swish", name=f"{name}_swish")(x)
+
+    def require_modern(self, what: str) -> None:
+        """Say that tf_keras has no such thing, or another of that name."""
+        if not self.modern:
+            raise ExportError(
+                f"this network has {what}, which tf_keras and TensorFlow's model optimization "
+                "do not have: take MobileNetV1, V2 or a minimalistic V3"
+            )
+
+
+def trunk(backbone: Backbone, layers: Layers, inner: tuple[int, ...] = ()) -> tuple[Any, ...]:
+    """The picture, what is in the middle of the blocks `inner`, and the features."""
+    given = backbone.input
+    picture = x = layers.keras.Input((given.height, given.width, given.channels), name="picture")
+    if given.scales:
+        low, high = given.pixel_range
+        x = layers.make("Rescaling", (high - low) / 255, offset=low, name="scaled")(x)
+    x = layers.conv(x, backbone.stem, "stem")
+    taken = []
+    for number, block in enumerate(backbone.blocks):
+        middle, x = _block(x, block, layers, block_name(number))
+        if number in inner:
+            taken.append(middle)
+    if backbone.last:
+        x = layers.conv(x, backbone.last, "last")
+    return picture, *taken, x
+
+
+def _block(x: Any, block: Block, layers: Layers, name: str) -> tuple[Any, Any]:
+    """What the depthwise convolution takes, and what comes out."""
+    shortcut = x
+    if block.expanded:
+        x = layers.conv(x, Conv(block.expanded, 1, 1, block.inner), f"{name}_expand")
+    middle = x
+    x = layers.depthwise(x, block.kernel, block.stride, block.inner, f"{name}_depthwise")
+    if block.squeezed:
+        x = _squeeze_and_excite(x, block, layers, name)
+    x = layers.conv(x, Conv(block.channels, 1, 1, block.activation), f"{name}_project")
+    if block.residual:
+        x = layers.make("Add", name=f"{name}_add")([shortcut, x])
+    return middle, x
+
+
+def _squeeze_and_excite(x: Any, block: Block, layers: Layers, name: str) -> Any:
+    # tf_keras has another function under the name hard_sigmoid.
+    layers.require_modern("squeeze-and-excite")
+    y = layers.make("GlobalAveragePooling2D", keepdims=True, name=f"{name}_pool")(x)
+    y = layers.make("Conv2D", block.squeezed, 1, name=f"{name}_squeeze")(y)
+    y = layers.make("ReLU", name=f"{name}_squeeze_relu")(y)
+    y = layers.make("Conv2D", x.shape[-1], 1, name=f"{name}_excite")(y)
+    y = layers.make("Activation", "hard_sigmoid", name=f"{name}_gate")(y)
+    return layers.make("Multiply", name=f"{name}_excited")([x, y])

@@ -1,0 +1,179 @@
+"""What a network is: its blocks and how many channels each has, as plain data.
+
+A pruned network is another value of the same type. Nothing here knows Keras.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from edge_runtime.inference.preprocess import Range
+from model_export.errors import ExportError
+
+SMALLEST = 32
+"""Pixels: five steps of stride 2 leave one value of such a picture."""
+
+
+class Activation(StrEnum):
+    """What follows a layer's normalisation."""
+
+    LINEAR = "linear"
+    RELU = "relu"
+    RELU6 = "relu6"
+    HARD_SWISH = "hard_swish"
+    """x * relu6(x + 3) / 6. An Edge TPU has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The picture that goes in.
+
+    Attributes:
+        height, width: pixels, at least 32.
+        channels: 3 (RGB) or 1 (grey).
+        pixel_range: what black and white are for the first layer.
+        scales: whether the model itself brings pixels of 0..255 into that range; else whoever
+            calls it does.
+
+    Raises:
+        ExportError: out of range.
+    """
+
+    height: int
+    width: int
+    channels: Literal[1, 3] = 3
+    pixel_range: Range = (-1.0, 1.0)
+    scales: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width) < SMALLEST:
+            raise ExportError(
+                f"a picture of {self.width}x{self.height} is too small for a MobileNet: "
+                f"both sides need at least {SMALLEST} pixels"
+            )
+        if self.channels not in (1, 3):
+            raise ExportError(f"{self.channels} channels were asked for: 3 are colour, 1 is grey")
+        low, high = self.pixel_range
+        if not low < high:
+            raise ExportError(f"black is {low:g} and white {high:g}: white has to be the greater")
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """A convolution over all channels, normalised.
+
+    Attributes:
+        channels: that come out.
+        kernel: pixels, odd. stride: 1 or 2; borders are padded with zeros as TensorFlow's SAME.
+    """
+
+    channels: int
+    kernel: int
+    stride: int
+    activation: Activation
+
+    def __post_init__(self) -> None:
+        _check("a convolution", self.channels, self.kernel, self.stride)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A depthwise convolution between two pointwise ones, each normalised.
+
+    MobileNetV1's block is one without expansion and with an activation at its end.
+
+    Attributes:
+        channels: that come out.
+        expanded: channels in the middle; 0: those that come in, without the first convolution.
+        kernel, stride: of the depthwise convolution, as in `Conv`.
+        squeezed: channels of squeeze-and-excite's narrow layer; 0: there is none.
+        inner: the activation in the middle.
+        activation: the one at the end.
+        residual: whether what came in is added to what comes out.
+    """
+
+    channels: int
+    expanded: int
+    kernel: int
+    stride: int
+    inner: Activation
+    squeezed: int = 0
+    activation: Activation = Activation.LINEAR
+    residual: bool = False
+
+    def __post_init__(self) -> None:
+        _check("a block", self.channels, self.kernel, self.stride)
+        if min(self.expanded, self.squeezed) < 0:
+            raise ExportError("a block cannot have fewer than 0 channels in its middle")
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """From the picture to features.
+
+    Attributes:
+        last: the convolution behind the blocks; None: there is none, as in MobileNetV1.
+
+    Raises:
+        ExportError: what a block adds has not the shape of what it is added to.
+    """
+
+    input: Input
+    stem: Conv
+    blocks: tuple[Block, ...]
+    last: Conv | None = None
+
+    def __post_init__(self) -> None:
+        channels = self.stem.channels
+        for number, block in enumerate(self.blocks, start=1):
+            if block.residual and (block.stride != 1 or block.channels != channels):
+                raise ExportError(
+                    f"block {number} cannot add its input of {channels} channels to its output of "
+                    f"{block.channels} at stride {block.stride}: both have to be of one shape"
+                )
+            channels = block.channels
+
+    @property
+    def features(self) -> int:
+        """How many channels come out."""
+        return self.last.channels if self.last else (self.blocks or (self.stem,))[-1].channels
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A fully connected layer between the pooled features and the classes."""
+
+    channels: int
+    activation: Activation
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A picture's class: the probabilities of `classes` classes, by softmax.
+
+    Attributes:
+        dropout: the share of the features that is left out in a training step.
+    """
+
+    backbone: Backbone
+    classes: int
+    hidden: Hidden | None = None
+    dropout: float = 0.2
+    task: Literal["classifier"] = "classifier"
+
+    def __post_init__(self) -> None:
+        if self.classes < 2:
+            raise ExportError(f"a classifier needs at least 2 classes, not {self.classes}")
+        if not 0 <= self.dropout < 1:
+            raise ExportError(f"a dropout of {self.dropout:g} is not in 0..1")
+
+
+def _check(what: str, channels: int, kernel: int, stride: int) -> None:
+    if channels < 1:
+        raise ExportError(f"{what} needs at least 1 channel, not {channels}")
+    if kernel < 1 or kernel % 2 == 0:
+        raise ExportError(f"{what} needs a kernel of an odd number of pixels, not {kernel}")
+    if stride not in (1, 2):
+        raise ExportError(f"{what} has a stride of 1 or 2, not {stride}")
