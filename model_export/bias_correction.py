@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model_export.flatbuffer import CHANNEL_AXIS, EditableModel, Floats, weighted
 from model_export.observation import Observed
@@ -20,15 +21,31 @@ _INT8 = 127
 _INT32 = 2.0**30
 
 
-def correct_bias(model: EditableModel, observed: Mapping[int, Observed]) -> None:
-    """Correct the bias of each layer for weights that will be rounded to int8."""
-    for node, weights, bias in weighted(model):
+def corrections(
+    model: EditableModel, observed: Mapping[int, Observed]
+) -> Mapping[str, NDArray[np.float32]]:
+    """What to add to the bias of each layer when its weights are rounded to int8.
+
+    The layers go by the names of their outputs. One that is left in float needs no correction.
+    """
+    found: dict[str, NDArray[np.float32]] = {}
+    for node, weights, _ in weighted(model):
         mean = observed[node.inputs[0]].mean
         error = rounded(weights, per_channel=node.name != "FULLY_CONNECTED") - weights
+        name = model.tensor_name(node.outputs[0])
         if CHANNEL_AXIS[node.name] != 0:
-            bias[...] -= _sums(error) * np.repeat(mean, len(error) // len(mean))
+            found[name] = -_sums(error) * np.repeat(mean, len(error) // len(mean))
         elif error.shape[-1] % len(mean) == 0:  # else it is a grouped convolution
-            bias[...] -= _sums(error * np.tile(mean, error.shape[-1] // len(mean)))
+            found[name] = -_sums(error * np.tile(mean, error.shape[-1] // len(mean)))
+    return found
+
+
+def correct_bias(model: EditableModel, by: Mapping[str, NDArray[np.float32]]) -> None:
+    """Add to the biases of the layers that `by` names."""
+    for node, _, bias in weighted(model):
+        correction = by.get(model.tensor_name(node.outputs[0]))
+        if correction is not None:
+            bias[...] += correction
 
 
 def rounded(weights: Floats, *, per_channel: bool) -> Floats:

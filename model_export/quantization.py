@@ -10,20 +10,21 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.inference import tflite_file
 from edge_runtime.inference.engine import ModelError
 from edge_runtime.inference.litert import brief
 from edge_runtime.inference.preprocess import Range
 from edge_runtime.inference.trial import trial
-from model_export.bias_correction import correct_bias, make_room
+from model_export.bias_correction import correct_bias, corrections, make_room
 from model_export.equalization import equalize
 from model_export.errors import ExportError
 from model_export.flatbuffer import EditableModel
@@ -111,10 +112,12 @@ class FloatModel:
     Attributes:
         content: the .tflite file, with a signature.
         ranges: for each tensor's name the least and greatest value; empty: not calibrated.
+        corrections: for each layer's name what to add to its bias where it is quantized.
     """
 
     content: bytes
     ranges: Mapping[str, tuple[float, float]]
+    corrections: Mapping[str, NDArray[np.float32]]
 
     def layers(self) -> tuple[str, ...]:
         """The names of all layers, in the order in which they run."""
@@ -205,16 +208,15 @@ def prepare(
         )
     model.sign()
     if calibration is None:
-        return FloatModel(model.pack(), {})
+        return FloatModel(model.pack(), {}, {})
     observed = observe(model, calibration.inputs, lambda done: progress(done / 2))
     equalize(model, observed)
     observed = observe(model, calibration.inputs, lambda done: progress((1 + done) / 2))
-    correct_bias(model, observed)
     make_room(model, observed)
     ranges = {model.tensor_name(index): _range(seen) for index, seen in observed.items()}
     # Pixels are quantized exactly, whatever the calibration pictures lack.
     ranges[model.tensor_name(model.inputs[0])] = calibration.pixel_range
-    return FloatModel(model.pack(), ranges)
+    return FloatModel(model.pack(), ranges, corrections(model, observed))
 
 
 def _range(seen: Observed) -> tuple[float, float]:
@@ -237,17 +239,25 @@ def apply(model: FloatModel, how: Quantization, only: str | None = None) -> byte
     kept = _kept(model, how.keep_float)
     if how.precision is Precision.FLOAT32:
         return model.content
+    ready = EditableModel(model.content)
+    if how.calibrated:
+        rounded = (only,) if only else model.corrections.keys() - kept
+        correct_bias(
+            ready, {name: model.corrections[name] for name in rounded if name in model.corrections}
+        )
     with _quiet():
-        content = _rewritten(model, how, kept, only)
+        content = _rewritten(
+            ready.pack(), model.ranges, how, _exactly(only) if only else ".*", kept
+        )
     made = EditableModel(content)
     state_versions(made)
     return made.pack()
 
 
-def _kept(model: FloatModel, names: tuple[str, ...]) -> list[str]:
+def _kept(model: FloatModel, names: tuple[str, ...]) -> set[str]:
     """The full names of the layers that stay float."""
     layers = model.layers()
-    kept = []
+    kept: set[str] = set()
     for name in names:
         found = [layer for layer in layers if name == layer or name in layer.split(";")]
         if not found:
@@ -256,20 +266,28 @@ def _kept(model: FloatModel, names: tuple[str, ...]) -> list[str]:
                 f'there is no layer "{name}" to leave in float: the {len(layers)} layers are '
                 f"{known} ..."
             )
-        kept += found
+        kept.update(found)
     return kept
 
 
-def _rewritten(model: FloatModel, how: Quantization, kept: list[str], only: str | None) -> bytes:
+def _rewritten(
+    content: bytes,
+    ranges: Mapping[str, tuple[float, float]],
+    how: Quantization,
+    scope: str,
+    kept: Collection[str],
+) -> bytes:
     from ai_edge_quantizer import quantizer
 
-    rewriter = quantizer.Quantizer(model.content)
-    _write_recipe(rewriter, how, ".*" if only is None else _exactly(only))
+    rewriter = quantizer.Quantizer(content)
+    _write_recipe(rewriter, how, scope)
     for name in kept:
         rewriter.update_quantization_recipe(_exactly(name), "*", algorithm_key="no_quantize")
-    ranges = {name: _statistics(*limits) for name, limits in model.ranges.items()}
+    statistics = {name: _statistics(*limits) for name, limits in ranges.items()}
     try:
-        made = rewriter.quantize(ranges if how.calibrated else None, enable_progress_report=False)
+        made = rewriter.quantize(
+            statistics if how.calibrated else None, enable_progress_report=False
+        )
     except (ValueError, RuntimeError, KeyError, NotImplementedError) as error:
         raise ExportError(
             f"ai-edge-quantizer cannot make this model {how.precision}: {brief(error)}"
