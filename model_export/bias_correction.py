@@ -18,7 +18,6 @@ from model_export.flatbuffer import CHANNEL_AXIS, EditableModel, Floats, weighte
 from model_export.observation import Observed
 
 _INT8 = 127
-_INT32 = 2.0**30
 
 
 def corrections(
@@ -61,23 +60,3 @@ def _sums(rows: Floats) -> Floats:
     """Over all axes but the first."""
     sums: Floats = rows.reshape(len(rows), -1).sum(axis=1)
     return sums
-
-
-def make_room(model: EditableModel, observed: Mapping[int, Observed]) -> int:
-    """Widen the weights of dead channels until their biases fit into int32; how many there are.
-
-    A bias is stored in steps of the input's scale times the weights'. Training leaves channels
-    whose weights are all but zero: their steps are so small that the bias overflows, and what
-    should be a constant becomes another one. One weight of such a channel is raised to where the
-    bias fits, which moves the output by less than a ten-thousandth of the bias.
-    """
-    raised = 0
-    for node, weights, bias in weighted(model):
-        seen = observed[node.inputs[0]]
-        extent = max(float(seen.greatest.max()), 0.0) - min(float(seen.least.min()), 0.0)
-        rows = weights.reshape(len(weights), -1)
-        least = np.abs(bias) * (_INT8 * 255 / _INT32) / (extent or 1.0)
-        narrow = np.abs(rows).max(axis=1) < least
-        weights[(narrow, *(0,) * (weights.ndim - 1))] = least[narrow]
-        raised += int(narrow.sum())
-    return raised

@@ -24,7 +24,8 @@ from edge_runtime.inference.engine import ModelError
 from edge_runtime.inference.litert import brief
 from edge_runtime.inference.preprocess import Range
 from edge_runtime.inference.trial import trial
-from model_export.bias_correction import correct_bias, corrections, make_room
+from model_export.bias_correction import correct_bias, corrections
+from model_export.dead_channels import make_room
 from model_export.equalization import equalize
 from model_export.errors import ExportError
 from model_export.flatbuffer import EditableModel
@@ -58,7 +59,8 @@ class Io(StrEnum):
     FLOAT32 = "float32"
 
 
-_CALIBRATED = frozenset({Precision.INT8, Precision.INT16X8})
+_STEPS = {Precision.INT8: 255, Precision.INT16X8: 65_534}
+"""How many steps there are between the least and the greatest value that flows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Quantization:
     @property
     def calibrated(self) -> bool:
         """Whether it needs calibration pictures."""
-        return self.precision in _CALIBRATED
+        return self.precision in _STEPS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,7 +214,6 @@ def prepare(
     observed = observe(model, calibration.inputs, lambda done: progress(done / 2))
     equalize(model, observed)
     observed = observe(model, calibration.inputs, lambda done: progress((1 + done) / 2))
-    make_room(model, observed)
     ranges = {model.tensor_name(index): _range(seen) for index, seen in observed.items()}
     # Pixels are quantized exactly, whatever the calibration pictures lack.
     ranges[model.tensor_name(model.inputs[0])] = calibration.pixel_range
@@ -241,10 +242,9 @@ def apply(model: FloatModel, how: Quantization, only: str | None = None) -> byte
         return model.content
     ready = EditableModel(model.content)
     if how.calibrated:
-        rounded = (only,) if only else model.corrections.keys() - kept
-        correct_bias(
-            ready, {name: model.corrections[name] for name in rounded if name in model.corrections}
-        )
+        rounded = {only} if only else set(model.layers()) - kept
+        correct_bias(ready, {name: by for name, by in model.corrections.items() if name in rounded})
+        make_room(ready, model.ranges, _STEPS[how.precision])
     with _quiet():
         content = _rewritten(
             ready.pack(), model.ranges, how, _exactly(only) if only else ".*", kept

@@ -83,7 +83,7 @@ def _cuts(samples: Iterable[Sample]) -> Iterator[Image | None]:
 def _hashes(small: NDArray[np.float32]) -> NDArray[np.uint64]:
     """The hash of each of N x 32 x 32 brightnesses."""
     cosines = _cosines()
-    low = (cosines @ small @ cosines.T).reshape(len(small), -1)[:, 1:]
+    low = (cosines @ small @ cosines.T).reshape(-1, _LOW * _LOW)[:, 1:]
     bits = low > np.median(low, axis=1, keepdims=True)
     weights = np.uint64(1) << np.arange(bits.shape[1], dtype=np.uint64)
     hashes: NDArray[np.uint64] = (bits * weights).sum(axis=1, dtype=np.uint64)
