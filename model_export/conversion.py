@@ -5,7 +5,6 @@ An open batch would bring shape arithmetic into the graph, which an Edge TPU can
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ def from_keras(model: Any, name: str, *, quantization_aware: bool = False) -> by
         return _named(model(image, training=False))
 
     function = tf.function(call, input_signature=[tf.TensorSpec([1, *shape], name="image")])
-    return _convert(tf, name, function, model, int8=quantization_aware)
+    return _convert(tf, name, function, int8=quantization_aware)
 
 
 def _from_saved_model(path: Path) -> bytes:
@@ -72,7 +71,7 @@ def _from_saved_model(path: Path) -> bytes:
         return _named(signature(**{argument: image}))
 
     function = tf.function(call, input_signature=[tf.TensorSpec([1, *shape], name="image")])
-    return _convert(tf, str(path), function, loaded)
+    return _convert(tf, str(path), function)
 
 
 def _one_shape(name: str, inputs: list[Any]) -> tuple[int, int, int]:
@@ -97,21 +96,20 @@ def _named(outputs: Any) -> dict[str, Any]:
     return {f"output_{number:02}": output for number, output in enumerate(outputs)}
 
 
-def _convert(tf: Any, name: str, function: Any, model: Any, *, int8: bool = False) -> bytes:
+def _convert(tf: Any, name: str, function: Any, *, int8: bool = False) -> bytes:
     from tensorflow.lite.python.convert_phase import ConverterError
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    module = tf.Module()
-    module.model = model
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            tf.saved_model.save(module, folder, signatures={"serving_default": function})
-            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-            if int8:
-                converter.optimizations = [tf.lite.Optimize.DEFAULT]
-                converter.inference_input_type = converter.inference_output_type = tf.int8
-                # Some runtimes know no scale for each output of a fully connected layer.
-                converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-            return bytes(converter.convert())
+        # The converter would leave the variables of Keras 3 variables.
+        frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], frozen)
+        if int8:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.inference_input_type = converter.inference_output_type = tf.int8
+            # Some runtimes know no scale for each output of a fully connected layer.
+            converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+        return bytes(converter.convert())
     except (ConverterError, ValueError, TypeError, RuntimeError, tf.errors.OpError) as error:
         raise ExportError(f"TensorFlow cannot convert {name}: {_said(error)}") from error
 
