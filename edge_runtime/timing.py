@@ -23,6 +23,9 @@ class Stage(StrEnum):
     RULES = "rules"
     COMMIT = "commit"
 
+    # Enum's own is a Python function, called for each look into a dictionary: several times a lap.
+    __hash__ = str.__hash__
+
 
 Lap = Callable[[Stage], None]
 """Called when a stage is over; what has passed since the last call is that stage's time."""

@@ -54,6 +54,9 @@ def decoder(outputs: ModelOutputs, labels: Labels, selection: Selection) -> Deco
     assert order is not None
     thresholds, most = selection.thresholds.tolist(), selection.most
     classes = len(labels)
+    nothing = Candidates(
+        np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int32)
+    )
 
     def decode(tensors: Sequence[Tensor]) -> Candidates:
         boxes = tensors[order.boxes][0].tolist()
@@ -65,10 +68,12 @@ def decoder(outputs: ModelOutputs, labels: Labels, selection: Selection) -> Deco
             # An id that no label is for can only come from labels that are not the model's.
             if 0 <= class_ids[row] < classes and scores[row] >= thresholds[class_ids[row]]
         ]
+        if not found:
+            return nothing
         found = sorted(found, key=scores.__getitem__, reverse=True)[:most]
         corners = [(x1, y1, x2, y2) for y1, x1, y2, x2 in map(boxes.__getitem__, found)]
         return Candidates(
-            np.array(corners, np.float32).reshape(-1, 4),
+            np.array(corners, np.float32),
             np.array([scores[row] for row in found], np.float32),
             np.array([class_ids[row] for row in found], np.int32),
         )
