@@ -1,0 +1,1 @@
+"""Training: two phases, distillation, augmentation, and the statistics of normalisation."""
