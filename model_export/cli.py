@@ -210,6 +210,136 @@ def compare(
         tables.show(*tables.comparison(found))
 
 
+@app.command(
+    epilog="Example: edge-export quantize model.h5 --to int8 --calibrate photos/ --range 0 1 "
+    "--out int8.tflite"
+)
+def quantize(
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            show_default=False,
+            help="Keras .h5 or .keras, a SavedModel folder, or a float .tflite.",
+        ),
+    ],
+    *,
+    to: Annotated[str, typer.Option(help="float32, float16, dynamic, int8 or int16x8.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.tflite", help="The file to write.")],
+    io: Annotated[
+        str | None,
+        typer.Option(help="Of an int8 model: int8 (as it is without this), uint8 or float32."),
+    ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Pictures, best in one folder a class; none to be tested on."
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="So many pictures are taken of these.")] = 200,
+    seed: Annotated[int, typer.Option(help="For which pictures are taken.")] = 0,
+    keep_float: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER", help="A layer to leave in float; may be repeated."),
+    ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Measure also what each layer loses alone.")
+    ] = False,
+    resize: Annotated[str, typer.Option(help=_RESIZE_HELP)] = "stretch",
+    colour: Annotated[str, typer.Option(help="rgb or bgr; a grey input is seen.")] = "rgb",
+    pixel_range: PixelRange = None,
+    as_json: Json = False,
+) -> None:
+    """Make a smaller and faster model: float16, dynamic, int8 or int16x8."""
+    from edge_runtime.inference.preprocess import Colour, Resize
+    from model_export.compression import CalibrationSource, quantize_model
+    from model_export.quantization import Io, Precision, Quantization
+
+    if (calibrate is None) != (pixel_range is None):
+        raise typer.BadParameter(
+            "--calibrate needs --range (what black and white are for the model), and the other "
+            "way round"
+        )
+    precision = _choice(Precision, to, "--to")
+    usual = Io.INT8 if precision is Precision.INT8 else Io.FLOAT32
+    how = Quantization(
+        precision, usual if io is None else _choice(Io, io, "--io"), tuple(keep_float or ())
+    )
+    pictures = None
+    if calibrate is not None and pixel_range is not None:
+        pictures = CalibrationSource(
+            calibrate,
+            pixel_range,
+            _choice(Resize, resize, "--resize"),
+            _choice(Colour, colour, "--colour"),
+            count,
+            seed,
+        )
+    with _progress("quantizing", quiet=as_json) as progress:
+        made = quantize_model(model, out, how, pictures, with_layers=layers, progress=progress)
+    if as_json:
+        _print_json(made.as_dict())
+    else:
+        from model_export import tables
+
+        tables.show(*tables.quantized(made))
+
+
+@app.command(
+    epilog="Example: edge-export evaluate int8.tflite --data test/ --labels labels.txt --range 0 1"
+)
+def evaluate(
+    model: Model,
+    *,
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="One folder a class; with --annotations the pictures that it lists.",
+        ),
+    ],
+    annotations: Annotated[
+        Path | None,
+        typer.Option(metavar="COCO.json", help="Boxes in COCO's JSON, to evaluate a detector."),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Class names, one a line; without, folders count by name."
+        ),
+    ] = None,
+    threshold: Annotated[float, typer.Option(help="The score from which it is a yes.")] = 0.5,
+    output: Annotated[str, typer.Option(help=_OUTPUT_HELP)] = "auto",
+    resize: Annotated[str | None, typer.Option(help=_RESIZE_HELP)] = None,
+    colour: Annotated[str, typer.Option(help="rgb or bgr; a grey input is seen.")] = "rgb",
+    pixel_range: PixelRange = None,
+    seed: Annotated[int, typer.Option(help="For the confidence intervals.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure a model on labelled pictures as a board runs it, and say how sure that is."""
+    from edge_runtime.inference.model import ModelSettings
+    from edge_runtime.inference.preprocess import Colour, Resize
+    from model_export.quality import measure
+
+    settings = ModelSettings(
+        model,
+        labels=labels,
+        threshold=threshold,
+        output=output,
+        resize=None if resize is None else _choice(Resize, resize, "--resize"),
+        colour=_choice(Colour, colour, "--colour"),
+        range=pixel_range,
+    )
+    with _progress("evaluating", quiet=as_json) as progress:
+        found = measure(settings, data, annotations, seed=seed, progress=progress)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        from model_export import tables
+
+        tables.show(*tables.quality(found))
+
+
 @app.command(epilog="Example: edge-export keygen release.key")
 def keygen(
     key: Annotated[Path, typer.Argument(metavar="NAME.key", show_default=False)],

@@ -13,8 +13,11 @@ from rich.text import Text
 
 from model_export.benchmark import Benchmark
 from model_export.comparison import Comparison
+from model_export.compression import Quantized
+from model_export.detection_evaluation import DetectorQuality
 from model_export.edgetpu import Verdict
 from model_export.edgetpu_compiler import Compiled
+from model_export.evaluation import ClassifierQuality, Rate
 from model_export.inspection import Inspection, TensorInfo
 from model_export.layers import Layer
 
@@ -252,3 +255,79 @@ def comparison(found: Comparison) -> Iterator[RenderableType]:
 
 def _difference(value: float | None) -> str:
     return "none" if value is None else f"{value:.4f}"
+
+
+# quantize
+
+
+def quantized(made: Quantized) -> Iterator[RenderableType]:
+    """A model that was written, and what its layers lose."""
+    share = _share(made.bytes / made.float_bytes)
+    pictures = f", calibrated with {made.pictures} pictures" if made.pictures else ""
+    yield Text(
+        f"{made.path}: {made.precision}, {made.io} in and out{pictures}; {_count(made.bytes)} "
+        f"bytes, {share} of the float model's {_count(made.float_bytes)}"
+    )
+    if made.layers:
+        table = _table(
+            "What each layer loses alone", "layer", "operator", "error", "greatest", numbers=2
+        )
+        for layer in made.layers:
+            name = layer.layer.partition(";")[0]
+            table.add_row(name, layer.operator, f"{layer.error:.5f}", f"{layer.greatest:.5f}")
+        table.caption = "error: root mean square of the change of the outputs"
+        table.caption_justify = "left"
+        yield table
+
+
+# evaluate
+
+
+def quality(found: ClassifierQuality | DetectorQuality) -> Iterator[RenderableType]:
+    """How good a model is."""
+    if isinstance(found, ClassifierQuality):
+        yield from _classifier(found)
+    else:
+        yield from _detector(found)
+
+
+def _classifier(found: ClassifierQuality) -> Iterator[RenderableType]:
+    yield Text(f"{found.model}", style="bold")
+    yield Text(
+        f"accuracy {_rate(found.accuracy)} on {_count(found.pictures)} pictures in "
+        f"{_count(found.groups)} groups of near-duplicates"
+    )
+    rates = "precision", "recall", "false alarms", "ROC area"
+    table = _table(f"At a threshold of {found.threshold:g}", "class", "pictures", *rates, numbers=5)
+    for item in found.classes:
+        area = f"{item.curve.roc_auc:.4f}" if item.curve else ""
+        shown = map(_rate, (item.precision, item.recall, item.false_alarms))
+        table.add_row(item.label, _count(item.recall.of), *shown, area)
+    table.caption = "with 95% confidence intervals, by bootstrap"
+    table.caption_justify = "left"
+    yield table
+    light = _table("By lighting", "", "pictures", "accuracy", numbers=2)
+    for bucket in found.lighting:
+        light.add_row(bucket.bucket, _count(bucket.accuracy.of), _rate(bucket.accuracy))
+    yield light
+
+
+def _rate(rate: Rate) -> str:
+    if rate.value is None or rate.low is None or rate.high is None:
+        return ""
+    return f"{100 * rate.value:.1f}% ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+
+
+def _detector(found: DetectorQuality) -> Iterator[RenderableType]:
+    yield Text(f"{found.model}", style="bold")
+    figures = "AP", "AP50", "AP75", "small", "medium", "large", "recall"
+    table = _table(
+        f"{_count(found.boxes)} boxes in {_count(found.pictures)} pictures",
+        "class",
+        *figures,
+        numbers=len(figures),
+    )
+    for name, item in (*found.classes.items(), ("all", found.overall)):
+        values = item.ap, item.ap50, item.ap75, item.ap_small, item.ap_medium, item.ap_large
+        table.add_row(name, *map(_share, values), _share(item.recall))
+    yield table
