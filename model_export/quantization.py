@@ -277,7 +277,13 @@ def _rewritten(
     scope: str,
     kept: Collection[str],
 ) -> bytes:
-    from ai_edge_quantizer import quantizer
+    try:
+        from ai_edge_quantizer import quantizer
+    except ModuleNotFoundError as error:
+        raise ExportError(
+            "ai-edge-quantizer is not installed, and models are quantized with it: "
+            "pip install 'edge-runtime[export]'"
+        ) from error
 
     rewriter = quantizer.Quantizer(content)
     _write_recipe(rewriter, how, scope)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -351,3 +352,22 @@ def test_the_rewriter_stays_silent(
     assert shown.out == ""
     assert "it/s" not in shown.err
     assert "Warning" not in shown.err
+
+
+def test_without_the_rewriter_it_is_said_what_to_install(
+    float_model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
+    with pytest.raises(ExportError, match="ai-edge-quantizer is not installed, and models are"):
+        quantize(float_model, Quantization(Precision.FLOAT16))
+
+
+def test_the_edge_tpu_would_run_all_of_it(made: Path) -> None:
+    from model_export import tflite_graph
+    from model_export.edgetpu import check
+
+    for io in ("int8", "uint8"):
+        verdict = check(tflite_graph.read(made / f"keras_int8_{io}.tflite"))
+        assert verdict.mapped
+        assert not verdict.on_cpu
+        assert not verdict.refusals
