@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from model_export.architectures.keras_model import build
+from model_export.architectures.channels import Kind, Layer, layers
 from model_export.architectures.mobilenet import Family, classifier
 from model_export.architectures.spec import Input
-from model_export.weights import Trained, read
+from model_export.weights import LayerWeights, Norm, Trained
 
 
 def shaken(weights: list[Any]) -> list[Any]:
-    """Weights of which each counts: gains near 1, and kernels that keep the scale."""
+    """Values for a Keras model: gains and variances near 1, kernels that keep the scale."""
     rng = np.random.default_rng(5)
     return [
         rng.uniform(0.5, 1.5, value.shape)
         if value.ndim == 1
-        else rng.normal(0, np.sqrt(2 / np.prod(value.shape[:-1])), value.shape)
+        else rng.normal(0, np.sqrt(2 / prod(value.shape[:-1])), value.shape)
         for value in weights
     ]
 
@@ -29,6 +30,19 @@ def random_model(family: Family, size: int = 64, classes: int = 3, blocks: int =
     network = classifier(family, 0.35, Input(size, size), classes)
     features = replace(network.backbone, blocks=network.backbone.blocks[:blocks])
     network = replace(network, backbone=features)
-    model = build(network)
-    model.set_weights(shaken(model.get_weights()))
-    return read(network, model)
+    rng = np.random.default_rng(5)
+    return Trained(network, {layer.name: _random(layer, rng) for layer in layers(network)})
+
+
+def _random(layer: Layer, rng: np.random.Generator) -> LayerWeights:
+    """Weights that let through as much as comes in, so that each picture has its own answer."""
+    fan_in = layer.kernel**2 * (1 if layer.kind is Kind.DEPTHWISE else layer.inputs)
+
+    def uniform(low: float, high: float) -> np.ndarray:
+        return rng.uniform(low, high, layer.outputs).astype(np.float32)
+
+    kernel = rng.normal(0, np.sqrt(2 / fan_in), layer.shape).astype(np.float32)
+    if not layer.normalised:
+        return LayerWeights(kernel, bias=uniform(-0.5, 0.5))
+    norm = Norm(uniform(0.5, 1.5), uniform(-0.5, 0.5), uniform(-0.1, 0.1), uniform(0.5, 1.5))
+    return LayerWeights(kernel, norm=norm)
