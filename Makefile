@@ -13,7 +13,7 @@ run: $(VENV)/runtime
 	$(BIN)/edge-runtime run $(ARGS)
 
 test: system-packages $(VENV)/test $(TFLITE_VENV)/ready $(MEDIAPIPE_VENV)/ready lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check
