@@ -1,0 +1,91 @@
+"""Batches of pictures, augmented anew in each epoch."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_export.architectures.spec import Input
+from model_export.training.augmentation import NOTHING, Augmentation
+from model_export.training.pictures import Pictures, as_input
+from model_export.weights import Floats
+
+Batch = tuple[Floats, Floats, Floats]
+"""Pictures; N x classes truths, with N x classes of a teacher beside them where there is one; N
+weights."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batches:
+    """What an epoch is made of.
+
+    Attributes:
+        pictures: all of them.
+        picture: what the network takes.
+        size: pictures a batch.
+        seed: together with epoch and place it decides what happens to a picture.
+        shuffled: whether each epoch has another order; what then does not fill a batch waits for
+            another epoch. Else the last batch has what is left.
+        weights: of each class; None: 1.
+        augmentation: what may happen to a picture.
+        teacher: gives the probabilities that a larger network sees in a batch of inputs.
+    """
+
+    pictures: Pictures
+    picture: Input
+    size: int
+    seed: int = 0
+    shuffled: bool = False
+    weights: Floats | None = None
+    augmentation: Augmentation = NOTHING
+    teacher: Callable[[Floats], Floats] | None = None
+
+    def __len__(self) -> int:
+        count = len(self.pictures)
+        return max(1, count // self.size) if self.shuffled else -(-count // self.size)
+
+    def batch(self, epoch: int, number: int) -> Batch:
+        """The batch `number` of an epoch, both from 0: always the same one."""
+        chosen = self._order(epoch)[number * self.size : (number + 1) * self.size]
+        inputs = as_input(np.stack([self._picture(epoch, int(i)) for i in chosen]), self.picture)
+        labels = self.pictures.labels[chosen]
+        truth = np.eye(len(self.pictures.classes), dtype=np.float32)[labels]
+        if self.teacher is not None:
+            truth = np.concatenate([truth, self.teacher(inputs)], axis=1)
+        weights = np.ones(len(chosen), np.float32) if self.weights is None else self.weights[labels]
+        return inputs, truth, weights
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        count = len(self.pictures)
+        if not self.shuffled:
+            return np.arange(count)
+        return np.random.default_rng((self.seed, epoch)).permutation(count)
+
+    def _picture(self, epoch: int, index: int) -> NDArray[np.uint8]:
+        rng = np.random.default_rng((self.seed, epoch, index))
+        return self.augmentation(self.pictures.pixels[index], rng)
+
+
+def balanced(pictures: Pictures) -> Floats:
+    """Weights of the classes that make each count the same; 1 on the average picture."""
+    counts = pictures.counts()
+    return (len(pictures) / (len(counts) * counts)).astype(np.float32)
+
+
+def prefetched(batches: Batches, epoch: int) -> Iterator[Batch]:
+    """The batches of an epoch in their order, the next ones made in other threads meanwhile."""
+    threads = min(8, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        ahead: deque[Future[Batch]] = deque()
+        for number in range(len(batches)):
+            ahead.append(pool.submit(batches.batch, epoch, number))
+            if len(ahead) > 2 * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
