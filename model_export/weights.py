@@ -158,7 +158,8 @@ def _read(layer: Layer, model: Any) -> LayerWeights:
 
 
 def _floats(values: Any) -> Floats:
-    return np.asarray(values, np.float32)
+    # A copy: what JAX shows is gone after its next step.
+    return np.array(values, np.float32)
 
 
 def largest_difference(one: Any, other: Any, pictures: Floats) -> float:

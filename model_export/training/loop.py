@@ -6,11 +6,13 @@ weights, which the two libraries' own loops treat in different ways.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model_export.errors import ExportError
 from model_export.training.batches import Batches, prefetched
@@ -44,6 +46,15 @@ class Epoch:
     validation: Score
 
 
+class Keep(StrEnum):
+    """Which epoch's weights a training ends with."""
+
+    BEST = "best"
+    """That with the lowest loss on the validation pictures."""
+    LAST = "last"
+    """The last one: where each epoch has a harder task than the one before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """How long, how fast, and what is kept.
@@ -54,12 +65,14 @@ class Schedule:
             to 0 as a cosine.
         patience: epochs without a better validation after which it ends.
         averaged: whether an exponential moving average of the weights is what is judged and kept.
+        keep: which epoch's weights; the last ones are waited for without patience.
     """
 
     epochs: int
     learning_rate: float
     patience: int
     averaged: bool
+    keep: Keep = Keep.BEST
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.patience < 1:
@@ -99,47 +112,55 @@ def run(
     epoch: Callable[[Epoch], None] = lambda _: None,
     *,
     first: int = 0,
-    before_step: Callable[[], None] = lambda: None,
 ) -> tuple[Epoch, ...]:
-    """Train a compiled model; it ends with the weights of its best epoch.
+    """Train a compiled model; it ends with the weights of the epoch that is kept.
 
     Args:
         score: judges the model as it then is.
         epoch: is told of each.
         first: how many epochs went before, in another phase.
-        before_step: is called before each step.
 
     Raises:
         ExportError: the loss is no number any more.
     """
     seen: list[Epoch] = []
-    best, kept = float("inf"), model.get_weights()
+    best, kept = float("inf"), _weights(model)
     for number in range(first, first + schedule.epochs):
-        loss = _train(model, batches, number, before_step)
+        loss = _train(model, batches, number)
         if not np.isfinite(loss):
             raise ExportError(
                 f"training has come apart in epoch {number + 1}, its loss is {loss}: "
                 f"take a learning rate below {schedule.learning_rate:g}"
             )
-        plain = model.get_weights()
+        plain = _weights(model)
         if schedule.averaged:
             model.optimizer.finalize_variable_values(model.trainable_variables)
+            # In JAX the two now share memory, which judging takes away from both.
+            model.set_weights(_weights(model))
         seen.append(Epoch(number + 1, loss, score()))
-        if seen[-1].validation.loss < best:
-            best, kept = seen[-1].validation.loss, model.get_weights()
+        if seen[-1].validation.loss < best or schedule.keep is Keep.LAST:
+            best, kept = seen[-1].validation.loss, _weights(model)
         model.set_weights(plain)
         epoch(seen[-1])
-        since = len(seen) - min(range(len(seen)), key=lambda i: seen[i].validation.loss) - 1
-        if since >= schedule.patience:
+        if schedule.keep is Keep.BEST and _since_best(seen) >= schedule.patience:
             break
     model.set_weights(kept)
     return tuple(seen)
 
 
-def _train(model: Any, batches: Batches, epoch: int, before_step: Callable[[], None]) -> float:
+def _weights(model: Any) -> list[NDArray[Any]]:
+    """Copies: JAX shows what its next step takes away."""
+    return [np.array(value) for value in model.get_weights()]
+
+
+def _since_best(seen: Sequence[Epoch]) -> int:
+    losses = [epoch.validation.loss for epoch in seen]
+    return len(losses) - 1 - losses.index(min(losses))
+
+
+def _train(model: Any, batches: Batches, epoch: int) -> float:
     losses = []
     for inputs, truth, weights in prefetched(batches, epoch):
-        before_step()
         model.reset_metrics()
         losses.append(model.train_on_batch(inputs, truth, sample_weight=weights, return_dict=True))
     return float(np.mean([step["loss"] for step in losses]))

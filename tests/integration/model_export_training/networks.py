@@ -1,4 +1,4 @@
-"""Small networks with weights of which each counts."""
+"""Small networks with weights of which each counts, and pictures that are easily learned."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from model_export.architectures.channels import Kind, Layer, layers
 from model_export.architectures.mobilenet import Family, classifier
 from model_export.architectures.spec import Input
+from model_export.training.pictures import Pictures
 from model_export.weights import LayerWeights, Norm, Trained
 
 
@@ -32,6 +33,16 @@ def random_model(family: Family, size: int = 64, classes: int = 3, blocks: int =
     network = replace(network, backbone=features)
     rng = np.random.default_rng(5)
     return Trained(network, {layer.name: _random(layer, rng) for layer in layers(network)})
+
+
+def shades(
+    greys: tuple[int, ...] = (30, 220), count: int = 24, names: tuple[str, ...] = ("dark", "bright")
+) -> Pictures:
+    """Noisy pictures of 32 x 32 whose brightness is their class."""
+    labels = np.arange(count) % len(greys)
+    noise = np.random.default_rng(0).integers(-20, 20, (count, 32, 32, 3))
+    pixels = np.array(greys)[labels][:, np.newaxis, np.newaxis, np.newaxis] + noise
+    return Pictures(np.clip(pixels, 0, 255).astype(np.uint8), labels, names)
 
 
 def _random(layer: Layer, rng: np.random.Generator) -> LayerWeights:

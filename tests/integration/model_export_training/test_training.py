@@ -30,7 +30,7 @@ from model_export.training.pictures import Pictures, load_pictures
 from model_export.training.starting import adapted, untrained
 from model_export.training.statistics import reestimated, unfolded
 from model_export.weights import Trained, largest_difference
-from tests.integration.model_export_training.networks import random_model
+from tests.integration.model_export_training.networks import random_model, shades
 
 pytestmark = pytest.mark.usefixtures("keras")
 
@@ -60,16 +60,6 @@ def outcome(start: Trained, faces: tuple[Pictures, Pictures]) -> Outcome:
     unfolded_start = unfolded(start, faces[0].inputs(start.network.backbone.input))
     plan = Plan(Schedule(2, 0.01, 5, False), Schedule(7, 0.003, 7, True), batch=20)
     return train(unfolded_start, *faces, plan)
-
-
-def constant(
-    colours: tuple[int, ...], count: int = 24, names: tuple[str, ...] = ("dark", "bright")
-) -> Pictures:
-    """Pictures whose brightness is their class."""
-    labels = np.arange(count) % len(colours)
-    noise = np.random.default_rng(0).integers(-20, 20, (count, 32, 32, 3))
-    pixels = np.array(colours)[labels][:, np.newaxis, np.newaxis, np.newaxis] + noise
-    return Pictures(np.clip(pixels, 0, 255).astype(np.uint8), labels, names)
 
 
 def quick(**changes: Any) -> Plan:
@@ -105,7 +95,7 @@ def test_half_of_it_learns_again_from_the_whole(
 def test_the_head_learns_alone_while_the_rest_stays(start: Trained) -> None:
     trained = tiny()
     plan = quick(head=Schedule(1, 0.1, 1, False), whole=Schedule(1, 1e-9, 1, False))
-    found = train(trained, constant((30, 220)), constant((40, 210)), plan).trained
+    found = train(trained, shades(), shades((40, 210)), plan).trained
     assert (found.weights["classes"].kernel != trained.weights["classes"].kernel).any()
     for name in ("stem", "block02_depthwise", "last"):
         np.testing.assert_allclose(
@@ -114,7 +104,7 @@ def test_the_head_learns_alone_while_the_rest_stays(start: Trained) -> None:
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
-    data = constant((30, 220))
+    data = shades()
     first, again = (train(tiny(), data, data, quick(seed=3)).trained for _ in range(2))
     inputs = data.inputs(first.network.backbone.input)
     assert largest_difference(first.model(), again.model(), inputs) < 1e-5
@@ -122,7 +112,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 
 
 def test_what_is_kept_is_the_best_epoch_and_not_the_last() -> None:
-    data = constant((30, 220))
+    data = shades()
     opposite = Pictures(data.pixels, 1 - data.labels, data.classes)
     seen: list[Epoch] = []
     plan = quick(whole=Schedule(6, 0.01, 2, False))
@@ -137,7 +127,7 @@ def test_what_is_kept_is_the_best_epoch_and_not_the_last() -> None:
 
 
 def test_bfloat16_trains_and_gives_float32() -> None:
-    data = constant((30, 220))
+    data = shades()
     found = train(tiny(), data, data, quick(precision=Precision.BFLOAT16))
     assert found.trained.weights["stem"].kernel.dtype == np.float32
     assert np.isfinite(found.best.validation.loss)
@@ -156,7 +146,7 @@ def test_distillation_is_cross_entropy_and_divergence_from_the_teacher(keras: An
 
 
 def test_a_pupil_takes_on_what_only_its_teacher_knows() -> None:
-    data, other = constant((30, 220), 48), constant((40, 210))
+    data, other = shades(count=48), shades((40, 210))
     wrong = Pictures(data.pixels, 1 - data.labels, data.classes)
     schedule = Schedule(8, 0.01, 8, False)
     teacher = train(tiny(), data, other, quick(whole=schedule)).trained
@@ -184,16 +174,16 @@ def test_random_weights_come_from_their_seed() -> None:
     ("attempt", "sentence"),
     [
         (
-            lambda: train(tiny(), *[constant((1, 2, 3), names=("a", "b", "c"))] * 2, quick()),
+            lambda: train(tiny(), *[shades((1, 2, 3), names=("a", "b", "c"))] * 2, quick()),
             "the training pictures are 32x32x3 of 3 classes, and the network takes 32x32x3 and",
         ),
         (
-            lambda: train(tiny(), constant((1, 2)), constant((1, 2), names=("a", "b")), quick()),
+            lambda: train(tiny(), shades((1, 2)), shades((1, 2), names=("a", "b")), quick()),
             "the classes of training (dark, bright) and validation (a, b) differ",
         ),
         (
             lambda: train(
-                tiny(), constant((1, 2)), constant((1, 2)), quick(), teacher=random_model(Family.V1)
+                tiny(), shades((1, 2)), shades((1, 2)), quick(), teacher=random_model(Family.V1)
             ),
             "the teacher knows 3 classes in pictures of 64x64x3 and the pupil 2 in 32x32x3",
         ),
@@ -213,6 +203,6 @@ def test_a_training_that_comes_apart_is_told() -> None:
     trained = tiny()
     last = trained.weights["classes"]
     broken = {**trained.weights, "classes": replace(last, kernel=last.kernel * np.nan)}
-    data = constant((30, 220))
+    data = shades()
     with pytest.raises(ExportError, match="come apart in epoch 1, its loss is nan: take a learn"):
         train(Trained(trained.network, broken), data, data, quick())
