@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import random
 import threading
 import time
@@ -300,6 +301,9 @@ class Camera:
         self._mailbox.put(
             Frame(picture.image, timestamp, wall + timestamp - now, number, picture.decode_seconds)
         )
+        # Let who waits for the frame begin: decoding the next one can take the same processor for
+        # milliseconds before the scheduler thinks of it.
+        os.sched_yield()
         self._expect(self._patience)
 
     def _pause(self, source: Source | None) -> None:
