@@ -11,21 +11,21 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from model_export.architectures.channels import Layer, layers
 from model_export.architectures.keras_model import EPSILON, build
-from model_export.architectures.spec import Classifier
+from model_export.architectures.spec import Network
 from model_export.errors import ExportError
 from model_export.writing import write_whole
 
 Floats = NDArray[np.float32]
 
-_NETWORK = TypeAdapter(Classifier)
+_NETWORK: TypeAdapter[Network] = TypeAdapter(Annotated[Network, Field(discriminator="task")])
 _SPEC = "network.json"
 _KERNEL, _BIAS, _NORM = "kernel", "bias", "norm"
 
@@ -86,7 +86,7 @@ class Trained:
         ExportError: the weights are not those of this network.
     """
 
-    network: Classifier
+    network: Network
     weights: Weights
 
     def __post_init__(self) -> None:
@@ -127,7 +127,7 @@ def _by(shape: tuple[int, ...]) -> str:
 # Keras models
 
 
-def read(network: Classifier, model: Any) -> Trained:
+def read(network: Network, model: Any) -> Trained:
     """What a model that `build` made of the network has learned."""
     return Trained(network, {layer.name: _read(layer, model) for layer in layers(network)})
 
@@ -164,8 +164,12 @@ def _floats(values: Any) -> Floats:
 
 def largest_difference(one: Any, other: Any, pictures: Floats) -> float:
     """Between the outputs of two Keras models for the same pictures."""
-    outputs = (np.asarray(model(pictures, training=False)) for model in (one, other))
-    return float(np.abs(np.subtract(*outputs)).max())
+    first, second = (_outputs(model(pictures, training=False)) for model in (one, other))
+    return max(float(np.abs(a - b).max()) for a, b in zip(first, second, strict=True))
+
+
+def _outputs(found: Any) -> list[Floats]:
+    return [np.asarray(output) for output in (found if isinstance(found, list) else [found])]
 
 
 # Files

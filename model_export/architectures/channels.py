@@ -10,10 +10,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from model_export.architectures.spec import Backbone, Block, Classifier, Conv
+from model_export.architectures.spec import (
+    Backbone,
+    Block,
+    Classifier,
+    Conv,
+    Detector,
+    Network,
+)
 
-PIXELS, CLASSES = "pixels", "classes"
-"""The groups of a classifier that nothing is removed from: what goes in and what comes out."""
+PIXELS, CLASSES, BOXES = "pixels", "classes", "boxes"
+FIXED = frozenset({PIXELS, CLASSES, BOXES})
+"""The groups that nothing is removed from: what goes in and what comes out."""
 
 
 class Kind(StrEnum):
@@ -36,6 +44,8 @@ class Layer:
         inputs, outputs: how many channels these have.
         places: at how many places of a picture it computes.
         normalised: whether normalisation follows; else it has a bias.
+        makes: whether it makes the channels of its target, and its weights tell what these matter;
+            else it scales them, or stands aside of them.
     """
 
     name: str
@@ -48,6 +58,7 @@ class Layer:
     outputs: int
     places: int
     normalised: bool = True
+    makes: bool = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -72,17 +83,18 @@ class Layer:
         return self.kernel**2 * inputs * self.outputs + self.outputs
 
 
-def layers(network: Classifier) -> tuple[Layer, ...]:
+def layers(network: Network) -> tuple[Layer, ...]:
     """All layers with weights, in the order in which they run."""
-    return (*backbone_layers(network.backbone), *_ending(network))
+    head = _ending(network) if isinstance(network, Classifier) else _ssd_head(network)
+    return (*_backbone(network.backbone), *head)
 
 
-def macs(network: Classifier) -> int:
+def macs(network: Network) -> int:
     """Multiply-accumulates for one picture."""
     return sum(layer.macs for layer in layers(network))
 
 
-def parameters(network: Classifier) -> int:
+def parameters(network: Network) -> int:
     """Weights and biases, normalisation folded into them."""
     return sum(layer.parameters for layer in layers(network))
 
@@ -102,8 +114,7 @@ def groups(backbone: Backbone) -> tuple[str, ...]:
     return tuple(written)
 
 
-def backbone_layers(backbone: Backbone) -> Iterator[Layer]:
-    """Those of the backbone."""
+def _backbone(backbone: Backbone) -> Iterator[Layer]:
     size = (backbone.input.height, backbone.input.width)
     size = halved(size, backbone.stem.stride)
     stem = backbone.stem
@@ -156,7 +167,7 @@ def _block(
     if block.squeezed:
         narrow, few = f"{name}_squeezed", block.squeezed
         yield Layer(f"{name}_squeeze", Kind.CONV, 1, 1, inner, narrow, middle, few, 1, False)
-        yield Layer(f"{name}_excite", Kind.CONV, 1, 1, narrow, inner, few, middle, 1, False)
+        yield Layer(f"{name}_excite", Kind.CONV, 1, 1, narrow, inner, few, middle, 1, False, False)
     yield Layer(f"{name}_project", Kind.CONV, 1, 1, inner, target, middle, block.channels, after)
 
 
@@ -169,6 +180,87 @@ def _ending(network: Classifier) -> Iterator[Layer]:
     yield Layer("classes", Kind.DENSE, 1, 1, source, CLASSES, channels, network.classes, 1, False)
 
 
+@dataclass(frozen=True, slots=True)
+class FeatureMap:
+    """What a detector looks for boxes in.
+
+    Attributes:
+        name: what the layers that look are named after.
+        group: the channels.
+        channels: how many.
+        size: rows and columns.
+    """
+
+    name: str
+    group: str
+    channels: int
+    size: tuple[int, int]
+
+
+def feature_maps(network: Detector) -> tuple[FeatureMap, ...]:
+    """The finest first."""
+    backbone, tapped = network.backbone, network.tapped
+    sizes, size = [], halved((backbone.input.height, backbone.input.width), backbone.stem.stride)
+    for block in backbone.blocks:
+        sizes.append(size)
+        size = halved(size, block.stride)
+    written, block = ("stem", *groups(backbone)), backbone.blocks[tapped]
+    channels = (backbone.stem.channels, *(each.channels for each in backbone.blocks))
+    inside = (
+        (f"{block_name(tapped)}_inner", block.expanded)
+        if block.expanded
+        else (written[tapped], channels[tapped])
+    )
+    found = [
+        FeatureMap("map1", *inside, sizes[tapped]),
+        FeatureMap("map2", last_group(backbone), backbone.features, size),
+    ]
+    for number, extra in enumerate(network.extras, start=1):
+        size = halved(size, extra.stride)
+        found.append(FeatureMap(f"map{number + 2}", f"extra{number}", extra.channels, size))
+    return tuple(found)
+
+
+def _ssd_head(network: Detector) -> Iterator[Layer]:
+    maps = feature_maps(network)
+    for number, extra in enumerate(network.extras, start=1):
+        before, after = maps[number], maps[number + 1]
+        yield from _block(
+            f"extra{number}", extra, before.group, after.group, before.channels, size=before.size
+        )
+    for number, found in enumerate(maps):
+        count, places = network.anchors.count(number), _places(found.size)
+        for what, target, values in (
+            ("boxes", BOXES, 4 * count),
+            ("classes", CLASSES, network.scores * count),
+        ):
+            group, channels = found.group, found.channels
+            yield Layer(
+                f"{found.name}_{what}_depthwise",
+                Kind.DEPTHWISE,
+                3,
+                1,
+                group,
+                group,
+                channels,
+                channels,
+                places,
+                makes=False,
+            )
+            yield Layer(
+                f"{found.name}_{what}",
+                Kind.CONV,
+                1,
+                1,
+                group,
+                target,
+                channels,
+                values,
+                places,
+                normalised=False,
+            )
+
+
 def _places(size: tuple[int, int]) -> int:
     return size[0] * size[1]
 
@@ -176,24 +268,25 @@ def _places(size: tuple[int, int]) -> int:
 # Another number of channels
 
 
-def with_channels(network: Classifier, counts: Mapping[str, int]) -> Classifier:
+def with_channels(network: Network, counts: Mapping[str, int]) -> Network:
     """The network with other numbers of channels in the groups that `counts` names."""
+    backbone = _resized(network.backbone, counts)
+    if isinstance(network, Detector):
+        extras = tuple(
+            _resized_block(extra, f"extra{number}", f"extra{number}", counts)
+            for number, extra in enumerate(network.extras, start=1)
+        )
+        return replace(network, backbone=backbone, extras=extras)
     hidden = network.hidden
-    if hidden and "hidden" in counts:
-        hidden = replace(hidden, channels=counts["hidden"])
-    return replace(network, backbone=resized(network.backbone, counts), hidden=hidden)
+    if hidden:
+        hidden = replace(hidden, channels=counts.get("hidden", hidden.channels))
+    return replace(network, backbone=backbone, hidden=hidden)
 
 
-def resized(backbone: Backbone, counts: Mapping[str, int]) -> Backbone:
-    """The backbone with other numbers of channels."""
+def _resized(backbone: Backbone, counts: Mapping[str, int]) -> Backbone:
     stem = replace(backbone.stem, channels=counts.get("stem", backbone.stem.channels))
     blocks = tuple(
-        replace(
-            block,
-            channels=counts.get(target, block.channels),
-            expanded=counts.get(f"{block_name(number)}_inner", block.expanded),
-            squeezed=counts.get(f"{block_name(number)}_squeezed", block.squeezed),
-        )
+        _resized_block(block, block_name(number), target, counts)
         for number, (block, target) in enumerate(
             zip(backbone.blocks, groups(backbone), strict=True)
         )
@@ -202,3 +295,12 @@ def resized(backbone: Backbone, counts: Mapping[str, int]) -> Backbone:
     if last:
         last = replace(last, channels=counts.get("last", last.channels))
     return replace(backbone, stem=stem, blocks=blocks, last=last)
+
+
+def _resized_block(block: Block, name: str, target: str, counts: Mapping[str, int]) -> Block:
+    return replace(
+        block,
+        channels=counts.get(target, block.channels),
+        expanded=counts.get(f"{name}_inner", block.expanded),
+        squeezed=counts.get(f"{name}_squeezed", block.squeezed),
+    )

@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from model_export.architectures.channels import block_name
+from model_export.architectures.channels import block_name, feature_maps
 from model_export.architectures.frameworks import keras3
-from model_export.architectures.spec import Activation, Backbone, Block, Classifier, Conv
+from model_export.architectures.spec import (
+    Activation,
+    Backbone,
+    Block,
+    Classifier,
+    Conv,
+    Detector,
+    Network,
+)
 from model_export.errors import ExportError
 
 EPSILON = 1e-3
@@ -18,8 +26,12 @@ _MOMENTUM = 0.97
 thousands of steps; after a hundred such steps the start would still be in them."""
 
 
-def build(network: Classifier, keras: Any = None, dtype: str = "float32") -> Any:
-    """The network as a Keras model with an open batch: pictures in, probabilities out.
+def build(network: Network, keras: Any = None, dtype: str = "float32") -> Any:
+    """The network as a Keras model with an open batch.
+
+    A classifier gives probabilities, N x classes. A detector gives boxes N x anchors x 4, coded as
+    in `box_coding`, and scores, N x anchors x (1 + classes) in 0..1, each on its own: first that
+    of the background.
 
     Args:
         keras: the module ``keras`` (also where None) or ``tf_keras``.
@@ -30,7 +42,13 @@ def build(network: Classifier, keras: Any = None, dtype: str = "float32") -> Any
         ExportError: Keras is not installed, or tf_keras lacks one of the layers.
     """
     keras = keras or keras3()
-    layers = Layers(keras, dtype)
+    if isinstance(network, Detector):
+        return _detector(network, Layers(keras, dtype))
+    return _classifier(network, Layers(keras, dtype))
+
+
+def _classifier(network: Classifier, layers: Layers) -> Any:
+    keras = layers.keras
     picture, features = trunk(network.backbone, layers)
     x = layers.make("GlobalAveragePooling2D", name="pool")(features)
     if network.hidden:
@@ -115,22 +133,45 @@ class Layers:
             )
 
 
-def trunk(backbone: Backbone, layers: Layers, inner: tuple[int, ...] = ()) -> tuple[Any, ...]:
-    """The picture, what is in the middle of the blocks `inner`, and the features."""
+def _detector(network: Detector, layers: Layers) -> Any:
+    picture, inside, x = trunk(network.backbone, layers, tapped=network.tapped)
+    features = [inside, x]
+    for number, extra in enumerate(network.extras, start=1):
+        _, x = _block(x, extra, layers, f"extra{number}")
+        features.append(x)
+    boxes: list[Any] = []
+    classes: list[Any] = []
+    for number, (found, x) in enumerate(zip(feature_maps(network), features, strict=True)):
+        count = network.anchors.count(number)
+        inner = network.backbone.blocks[network.tapped].inner
+        for what, depth, into in (("boxes", 4, boxes), ("classes", network.scores, classes)):
+            name = f"{found.name}_{what}"
+            y = layers.depthwise(x, 3, 1, inner, f"{name}_depthwise")
+            y = layers.make("Conv2D", depth * count, 1, name=name)(y)
+            into.append(layers.make("Reshape", (-1, depth), name=f"{name}_rows")(y))
+    keras = layers.keras.layers
+    coded = keras.Concatenate(axis=1, name="boxes", dtype="float32")(boxes)
+    scores = keras.Concatenate(axis=1, name="logits", dtype="float32")(classes)
+    scores = keras.Activation("sigmoid", name="scores", dtype="float32")(scores)
+    return layers.keras.Model(picture, [coded, scores], name="detector")
+
+
+def trunk(backbone: Backbone, layers: Layers, tapped: int | None = None) -> tuple[Any, ...]:
+    """The picture, what is inside of the block `tapped` if one is, and the features."""
     given = backbone.input
     picture = x = layers.keras.Input((given.height, given.width, given.channels), name="picture")
     if given.scales:
         low, high = given.pixel_range
         x = layers.make("Rescaling", (high - low) / 255, offset=low, name="scaled")(x)
     x = layers.conv(x, backbone.stem, "stem")
-    taken = []
+    inside = []
     for number, block in enumerate(backbone.blocks):
         middle, x = _block(x, block, layers, block_name(number))
-        if number in inner:
-            taken.append(middle)
+        if number == tapped:
+            inside.append(middle)
     if backbone.last:
         x = layers.conv(x, backbone.last, "last")
-    return picture, *taken, x
+    return picture, *inside, x
 
 
 def _block(x: Any, block: Block, layers: Layers, name: str) -> tuple[Any, Any]:

@@ -170,6 +170,71 @@ class Classifier:
             raise ExportError(f"a dropout of {self.dropout:g} is not in 0..1")
 
 
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """The boxes that a detector starts from, on each of its feature maps.
+
+    Attributes:
+        smallest, largest: the side of a square one on the finest and the coarsest map, as a share
+            of the picture's.
+        ratios: width by height of those on all maps but the finest, which has 1, 2 and 1/2.
+    """
+
+    smallest: float = 0.2
+    largest: float = 0.95
+    ratios: tuple[float, ...] = (1.0, 2.0, 0.5, 3.0, 1 / 3)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.smallest < self.largest <= 1 or min(self.ratios, default=0) <= 0:
+            raise ExportError(
+                "anchors have sides of 0..1 of the picture, the smallest below the largest, and "
+                f"ratios above 0, not {self.smallest:g}, {self.largest:g} and {self.ratios}"
+            )
+
+    def count(self, number: int) -> int:
+        """How many stand at each place of the map `number`, from 0."""
+        return 3 if number == 0 else len(self.ratios) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """Boxes in a picture: SSDLite on feature maps of several sizes.
+
+    The first map is what the last halving block of the backbone works on inside, the second are
+    the backbone's features, the others are made by `extras`, each half as large.
+
+    Attributes:
+        extras: blocks of stride 2 with an activation at their end.
+        classes: without a background.
+    """
+
+    backbone: Backbone
+    extras: tuple[Block, ...]
+    classes: int
+    anchors: Anchors = Anchors()
+    task: Literal["detector"] = "detector"
+
+    def __post_init__(self) -> None:
+        if self.classes < 1:
+            raise ExportError(f"a detector needs at least 1 class, not {self.classes}")
+        if all(block.stride == 1 for block in self.backbone.blocks):
+            raise ExportError("a detector needs a backbone with a block of stride 2")
+
+    @property
+    def scores(self) -> int:
+        """How many each anchor gets: that of the background, which readers expect, comes first."""
+        return 1 + self.classes
+
+    @property
+    def tapped(self) -> int:
+        """The block, from 0, inside of which the first map is."""
+        strides = [block.stride for block in self.backbone.blocks]
+        return len(strides) - 1 - strides[::-1].index(2)
+
+
+Network = Classifier | Detector
+
+
 def _check(what: str, channels: int, kernel: int, stride: int) -> None:
     if channels < 1:
         raise ExportError(f"{what} needs at least 1 channel, not {channels}")

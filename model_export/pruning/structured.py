@@ -17,15 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.architectures.channels import (
-    CLASSES,
-    PIXELS,
+    FIXED,
     Kind,
     Layer,
     layers,
     macs,
     with_channels,
 )
-from model_export.architectures.spec import Classifier
+from model_export.architectures.spec import Network
 from model_export.errors import ExportError
 from model_export.weights import Floats, LayerWeights, Norm, Trained
 
@@ -67,7 +66,7 @@ def prune(
     trained: Trained,
     budget: float,
     importance: Importance = Importance.SCALE,
-    cost: Callable[[Classifier], float] = macs,
+    cost: Callable[[Network], float] = macs,
 ) -> Pruned:
     """Remove the least important channels until the network costs no more than `budget`.
 
@@ -80,10 +79,12 @@ def prune(
             time. It is asked about ten times.
 
     Raises:
-        ExportError: the budget is out of range, or no such network is that cheap.
+        ExportError: the budget is out of range, no such network is that cheap, or there are no
+            gains to go by.
     """
     if not 0 < budget < 1:
         raise ExportError(f"a budget of {budget:g} is not between 0 and 1: 0.5 is half the cost")
+    _check_gains(trained, importance)
     scores = channel_scores(trained, importance)
     thresholds = np.unique(np.concatenate(list(scores.values())))
     whole = cost(trained.network)
@@ -138,12 +139,22 @@ def channel_scores(trained: Trained, importance: Importance) -> dict[str, Floats
     parallel: dict[str, list[Floats]] = {}
     serial: dict[str, list[Floats]] = {}
     for layer in layers(trained.network):
-        if layer.target in (PIXELS, CLASSES) or layer.name.endswith("_excite"):
+        if layer.target in FIXED or not layer.makes:
             continue
         scores = _relative(_layer_scores(layer, trained.weights[layer.name], importance))
         into = serial if layer.kind is Kind.DEPTHWISE else parallel
         into.setdefault(layer.target, []).append(scores)
     return {group: _joined(added, serial.get(group, [])) for group, added in parallel.items()}
+
+
+def _check_gains(trained: Trained, importance: Importance) -> None:
+    """Weights from a .tflite, and random ones, have the same gain everywhere."""
+    norms = (found.norm for found in trained.weights.values())
+    if importance is Importance.SCALE and all(np.ptp(norm.gamma) == 0 for norm in norms if norm):
+        raise ExportError(
+            "the normalisations of this network have one gain for all channels, which tells "
+            "nothing about them: measure it on pictures or train it first, or go by l1"
+        )
 
 
 def _layer_scores(layer: Layer, found: LayerWeights, importance: Importance) -> Floats:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from model_export.architectures.frameworks import keras3
-from model_export.architectures.spec import Input
+from model_export.architectures.spec import Classifier, Input
 from model_export.errors import ExportError
 from model_export.training.augmentation import BRANCH, Augmentation
 from model_export.training.batches import Batches, balanced
@@ -207,6 +207,8 @@ def _check(
     start: Trained, pictures: Pictures, validation: Pictures, teacher: Trained | None
 ) -> None:
     network = start.network
+    if not isinstance(network, Classifier):
+        raise ExportError("a detector cannot be trained as a classifier")
     given = network.backbone.input
     shape = (given.height, given.width, given.channels)
     for data, name in ((pictures, "training"), (validation, "validation")):

@@ -10,7 +10,7 @@ import numpy as np
 
 from model_export.architectures.channels import Kind, Layer, layers
 from model_export.architectures.mobilenet import Family, classifier
-from model_export.architectures.spec import Input
+from model_export.architectures.spec import Input, Network
 from model_export.training.pictures import Pictures
 from model_export.weights import LayerWeights, Norm, Trained
 
@@ -31,6 +31,10 @@ def random_model(family: Family, size: int = 64, classes: int = 3, blocks: int =
     network = classifier(family, 0.35, Input(size, size), classes)
     features = replace(network.backbone, blocks=network.backbone.blocks[:blocks])
     network = replace(network, backbone=features)
+    return random_weights(network)
+
+
+def random_weights(network: Network) -> Trained:
     rng = np.random.default_rng(5)
     return Trained(network, {layer.name: _random(layer, rng) for layer in layers(network)})
 
@@ -57,3 +61,29 @@ def _random(layer: Layer, rng: np.random.Generator) -> LayerWeights:
         return LayerWeights(kernel, bias=uniform(-0.5, 0.5))
     norm = Norm(uniform(0.5, 1.5), uniform(-0.5, 0.5), uniform(-0.1, 0.1), uniform(0.5, 1.5))
     return LayerWeights(kernel, norm=norm)
+
+
+def kill(trained: Trained, dead: dict[str, np.ndarray]) -> Trained:
+    """The network with nothing but zeros in these channels, wherever they are written."""
+    weights = dict(trained.weights)
+    for layer in layers(trained.network):
+        if layer.target in dead and not layer.name.endswith("_excite"):
+            weights[layer.name] = without(weights[layer.name], layer.kind, dead[layer.target])
+    return Trained(trained.network, weights)
+
+
+def without(found: LayerWeights, kind: Kind, dead: np.ndarray) -> LayerWeights:
+    kernel = found.kernel.copy()
+    kernel[(slice(None), slice(None), dead) if kind is Kind.DEPTHWISE else (..., dead)] = 0
+    zero = np.ones(len(dead) and _channels(found), np.float32)
+    zero[dead] = 0
+    norm, bias = found.norm, found.bias
+    if norm is not None:
+        norm = Norm(norm.gamma * zero, norm.beta * zero, norm.mean, norm.variance)
+    return LayerWeights(kernel, None if bias is None else bias * zero, norm)
+
+
+def _channels(found: LayerWeights) -> int:
+    values = found.bias if found.norm is None else found.norm.beta
+    assert values is not None
+    return len(values)

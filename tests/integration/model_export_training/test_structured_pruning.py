@@ -14,38 +14,12 @@ from model_export.pruning.structured import (
     keep,
     prune,
 )
-from model_export.weights import LayerWeights, Norm, Trained, largest_difference
-from tests.integration.model_export_training.networks import random_model
+from model_export.weights import Trained, largest_difference
+from tests.integration.model_export_training.networks import kill, random_model, without
 
 pytestmark = pytest.mark.usefixtures("keras")
 
 FAMILIES = [Family.V1, Family.V2, Family.V3_SMALL, Family.V3_LARGE_MINIMALISTIC]
-
-
-def kill(trained: Trained, dead: dict[str, np.ndarray]) -> Trained:
-    """The network with nothing but zeros in these channels, wherever they are written."""
-    weights = dict(trained.weights)
-    for layer in layers(trained.network):
-        if layer.target in dead and not layer.name.endswith("_excite"):
-            weights[layer.name] = without(weights[layer.name], layer.kind, dead[layer.target])
-    return Trained(trained.network, weights)
-
-
-def without(found: LayerWeights, kind: Kind, dead: np.ndarray) -> LayerWeights:
-    kernel = found.kernel.copy()
-    kernel[(slice(None), slice(None), dead) if kind is Kind.DEPTHWISE else (..., dead)] = 0
-    zero = np.ones(len(dead) and _channels(found), np.float32)
-    zero[dead] = 0
-    norm, bias = found.norm, found.bias
-    if norm is not None:
-        norm = Norm(norm.gamma * zero, norm.beta * zero, norm.mean, norm.variance)
-    return LayerWeights(kernel, None if bias is None else bias * zero, norm)
-
-
-def _channels(found: LayerWeights) -> int:
-    values = found.bias if found.norm is None else found.norm.beta
-    assert values is not None
-    return len(values)
 
 
 def dead_channels(trained: Trained, seed: int) -> dict[str, np.ndarray]:
@@ -145,3 +119,17 @@ def test_a_budget_that_cannot_be_kept_is_told(budget: float, sentence: str) -> N
     with pytest.raises(ExportError) as told:
         prune(random_model(Family.V2), budget)
     assert sentence in str(told.value)
+
+
+def test_gains_that_tell_nothing_are_told() -> None:
+    trained = random_model(Family.V2)
+    alike = {
+        name: replace(
+            found, norm=found.norm and replace(found.norm, gamma=0 * found.norm.gamma + 1)
+        )
+        for name, found in trained.weights.items()
+    }
+    untold = Trained(trained.network, alike)
+    with pytest.raises(ExportError, match="measure it on pictures or train it first, or go by l1"):
+        prune(untold, 0.5)
+    assert prune(untold, 0.5, Importance.L1).cost > 0.35
