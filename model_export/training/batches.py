@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,29 @@ from model_export.training.pictures import Pictures, as_input
 from model_export.weights import Floats
 
 Batch = tuple[Floats, Floats, Floats]
-"""Pictures; N x classes truths, with N x classes of a teacher beside them where there is one; N
-weights."""
+"""Pictures; what is true of them, for classifiers N x classes, with what a teacher sees beside it
+where there is one; N weights."""
+
+
+class Source(Protocol):
+    """Gives the batches of an epoch: the same ones for the same numbers, in any thread."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, epoch: int, number: int) -> Batch:
+        """The batch `number` of an epoch, both from 0."""
+
+
+def batches_an_epoch(pictures: int, size: int, *, shuffled: bool) -> int:
+    """What fills no batch waits for another order, if there is one."""
+    return max(1, pictures // size) if shuffled else -(-pictures // size)
+
+
+def order(pictures: int, seed: int, epoch: int, *, shuffled: bool) -> NDArray[np.int64]:
+    """The pictures of an epoch one after the other."""
+    if not shuffled:
+        return np.arange(pictures)
+    return np.random.default_rng((seed, epoch)).permutation(pictures)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,12 +69,12 @@ class Batches:
     teacher: Callable[[Floats], Floats] | None = None
 
     def __len__(self) -> int:
-        count = len(self.pictures)
-        return max(1, count // self.size) if self.shuffled else -(-count // self.size)
+        return batches_an_epoch(len(self.pictures), self.size, shuffled=self.shuffled)
 
     def batch(self, epoch: int, number: int) -> Batch:
         """The batch `number` of an epoch, both from 0: always the same one."""
-        chosen = self._order(epoch)[number * self.size : (number + 1) * self.size]
+        whole = order(len(self.pictures), self.seed, epoch, shuffled=self.shuffled)
+        chosen = whole[number * self.size : (number + 1) * self.size]
         inputs = as_input(np.stack([self._picture(epoch, int(i)) for i in chosen]), self.picture)
         labels = self.pictures.labels[chosen]
         truth = np.eye(len(self.pictures.classes), dtype=np.float32)[labels]
@@ -60,12 +82,6 @@ class Batches:
             truth = np.concatenate([truth, self.teacher(inputs)], axis=1)
         weights = np.ones(len(chosen), np.float32) if self.weights is None else self.weights[labels]
         return inputs, truth, weights
-
-    def _order(self, epoch: int) -> NDArray[np.int64]:
-        count = len(self.pictures)
-        if not self.shuffled:
-            return np.arange(count)
-        return np.random.default_rng((self.seed, epoch)).permutation(count)
 
     def _picture(self, epoch: int, index: int) -> NDArray[np.uint8]:
         rng = np.random.default_rng((self.seed, epoch, index))
@@ -78,7 +94,7 @@ def balanced(pictures: Pictures) -> Floats:
     return (len(pictures) / (len(counts) * counts)).astype(np.float32)
 
 
-def prefetched(batches: Batches, epoch: int) -> Iterator[Batch]:
+def prefetched(batches: Source, epoch: int) -> Iterator[Batch]:
     """The batches of an epoch in their order, the next ones made in other threads meanwhile."""
     threads = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:

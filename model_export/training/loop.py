@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_export.errors import ExportError
-from model_export.training.batches import Batches, prefetched
+from model_export.training.batches import Source, prefetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Score:
     """How well a model does on pictures that it is not trained on.
 
     Attributes:
-        loss: mean cross-entropy; less is better.
-        accuracy: the share that is right.
+        loss: that of the training, without a teacher; less is better.
+        accuracy: the share that is right: of pictures; for a detector, of objects that are found.
     """
 
     loss: float
@@ -107,7 +107,7 @@ def optimizer(keras: Any, schedule: Schedule, steps: int) -> Any:
 def run(
     model: Any,
     schedule: Schedule,
-    batches: Batches,
+    batches: Source,
     score: Callable[[], Score],
     epoch: Callable[[Epoch], None] = lambda _: None,
     *,
@@ -158,7 +158,7 @@ def _since_best(seen: Sequence[Epoch]) -> int:
     return len(losses) - 1 - losses.index(min(losses))
 
 
-def _train(model: Any, batches: Batches, epoch: int) -> float:
+def _train(model: Any, batches: Source, epoch: int) -> float:
     losses = []
     for inputs, truth, weights in prefetched(batches, epoch):
         model.reset_metrics()
