@@ -45,8 +45,8 @@ def red_things(count: int, seed: int, classes: tuple[str, ...] = ("red",)) -> Sc
 
 
 PLAN = DetectionPlan(
-    Schedule(1, 0.01, 1, False),
-    Schedule(16, 0.02, 16, False),
+    None,
+    Schedule(14, 0.02, 14, False),
     augmentation=Augmentation({Effect.FLIP: 0.5, Effect.SHIFT: 0.3}),
     mixing=0.2,
 )
