@@ -31,19 +31,19 @@ def load(path: Path, *, check_files: bool = True, check_dates: bool = True) -> C
     Raises:
         ConfigError: with everything that is wrong.
     """
-    text = _read(path)
+    text = read_text(path)
     config, found = _validated(
-        _parse(text, path), Context(path.absolute().parent, check_files, check_dates)
+        parse(text, path), Context(path.absolute().parent, check_files, check_dates)
     )
     if config is None or found:
-        raise ConfigError(_located(found, text, path))
+        raise ConfigError(located(found, text, path))
     config._path = path
     return config
 
 
 def read_document(path: Path) -> dict[str, Any]:
     """What stands in the file, parsed and nothing more; raises ConfigError."""
-    return _parse(_read(path), path)
+    return parse(read_text(path), path)
 
 
 def of_document(document: dict[str, Any], folder: Path, called: str) -> Config:
@@ -73,7 +73,8 @@ def _validated(document: dict[str, Any], context: Context) -> tuple[Config | Non
     return config, found
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a TOML file; raises ConfigError."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -102,7 +103,8 @@ _SYNTAX_HINTS = {
 }
 
 
-def _parse(text: str, path: Path) -> dict[str, Any]:
+def parse(text: str, path: Path) -> dict[str, Any]:
+    """What the text of a TOML file says; raises ConfigError with the line."""
     if text.startswith("\ufeff"):
         fault = "the file begins with a byte order mark; save it as UTF-8 without one"
         raise ConfigError([Problem(str(path), 1, None, fault)])
@@ -129,7 +131,8 @@ def _syntax_problem(message: str, text: str, path: Path) -> Problem:
     return Problem(str(path), last, None, hint)
 
 
-def _located(found: list[Finding], text: str, path: Path) -> list[Problem]:
+def located(found: list[Finding], text: str, path: Path) -> list[Problem]:
+    """The findings with their lines, in that order."""
     problems = [
         Problem(str(path), find_line(text, finding.key), dotted(finding.key), finding.text)
         for finding in found
