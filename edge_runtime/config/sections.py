@@ -462,9 +462,14 @@ class Config(_Section):
 
 def schema() -> dict[str, Any]:
     """The configuration as a JSON Schema (draft 2020-12), for editors."""
+    return schema_of(Config)
+
+
+def schema_of(document: type[BaseModel]) -> dict[str, Any]:
+    """What a TOML document of that model may hold, as a JSON Schema (draft 2020-12)."""
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
-        **Config.model_json_schema(schema_generator=_SchemaWithoutNull),
+        **document.model_json_schema(schema_generator=_SchemaWithoutNull),
     }
 
 

@@ -20,7 +20,7 @@ from model_export.architectures.channels import Kind, Layer, layers
 from model_export.architectures.frameworks import optimization, tf_keras
 from model_export.errors import ExportError
 from model_export.training.augmentation import BRANCH, Augmentation
-from model_export.training.batches import Batches, balanced
+from model_export.training.batches import Batches, Imbalance
 from model_export.training.classification import score
 from model_export.training.loop import Epoch, Keep, Schedule, optimizer, run
 from model_export.training.pictures import Pictures
@@ -41,6 +41,7 @@ class Fading:
     ramp: Schedule
     settling: Schedule
     batch: int = 32
+    imbalance: Imbalance = Imbalance.WEIGHTS
     augmentation: Augmentation = BRANCH
     seed: int = 0
 
@@ -157,7 +158,7 @@ def _batches(trained: Trained, pictures: Pictures, fading: Fading) -> Batches:
         min(fading.batch, len(pictures)),
         fading.seed,
         shuffled=True,
-        weights=balanced(pictures),
+        imbalance=fading.imbalance,
         augmentation=fading.augmentation,
     )
 

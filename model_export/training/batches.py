@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,17 @@ from model_export.weights import Floats
 Batch = tuple[Floats, Floats, Floats]
 """Pictures; what is true of them, for classifiers N x classes, with what a teacher sees beside it
 where there is one; N weights."""
+
+
+class Imbalance(StrEnum):
+    """What makes a class with few pictures count as much as one with many."""
+
+    NONE = "none"
+    """Nothing does."""
+    WEIGHTS = "weights"
+    """Each of its pictures counts more."""
+    SAMPLING = "sampling"
+    """Its pictures are drawn more often, each time changed in another way."""
 
 
 class Source(Protocol):
@@ -43,6 +55,14 @@ def order(pictures: int, seed: int, epoch: int, *, shuffled: bool) -> NDArray[np
     return np.random.default_rng((seed, epoch)).permutation(pictures)
 
 
+def sampled(labels: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
+    """As many pictures as there are, drawn with replacement: each class as often as any other."""
+    counts = np.bincount(labels)
+    chances = 1 / counts[labels]
+    rng = np.random.default_rng((seed, epoch))
+    return rng.choice(len(labels), len(labels), p=chances / chances.sum())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Batches:
     """What an epoch is made of.
@@ -54,7 +74,7 @@ class Batches:
         seed: together with epoch and place it decides what happens to a picture.
         shuffled: whether each epoch has another order; what then does not fill a batch waits for
             another epoch. Else the last batch has what is left.
-        weights: of each class; None: 1.
+        imbalance: how rare classes are made to count; only where it is shuffled.
         augmentation: what may happen to a picture.
         teacher: gives the probabilities that a larger network sees in a batch of inputs.
     """
@@ -64,7 +84,7 @@ class Batches:
     size: int
     seed: int = 0
     shuffled: bool = False
-    weights: Floats | None = None
+    imbalance: Imbalance = Imbalance.NONE
     augmentation: Augmentation = NOTHING
     teacher: Callable[[Floats], Floats] | None = None
 
@@ -73,18 +93,27 @@ class Batches:
 
     def batch(self, epoch: int, number: int) -> Batch:
         """The batch `number` of an epoch, both from 0: always the same one."""
-        whole = order(len(self.pictures), self.seed, epoch, shuffled=self.shuffled)
-        chosen = whole[number * self.size : (number + 1) * self.size]
-        inputs = as_input(np.stack([self._picture(epoch, int(i)) for i in chosen]), self.picture)
+        first = number * self.size
+        chosen = self._order(epoch)[first : first + self.size]
+        pixels = [self._picture(epoch, first + n, int(i)) for n, i in enumerate(chosen)]
+        inputs = as_input(np.stack(pixels), self.picture)
         labels = self.pictures.labels[chosen]
         truth = np.eye(len(self.pictures.classes), dtype=np.float32)[labels]
         if self.teacher is not None:
             truth = np.concatenate([truth, self.teacher(inputs)], axis=1)
-        weights = np.ones(len(chosen), np.float32) if self.weights is None else self.weights[labels]
+        weights = np.ones(len(chosen), np.float32)
+        if self.imbalance is Imbalance.WEIGHTS:
+            weights = balanced(self.pictures)[labels]
         return inputs, truth, weights
 
-    def _picture(self, epoch: int, index: int) -> NDArray[np.uint8]:
-        rng = np.random.default_rng((self.seed, epoch, index))
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        if self.imbalance is Imbalance.SAMPLING:
+            return sampled(self.pictures.labels, self.seed, epoch)
+        return order(len(self.pictures), self.seed, epoch, shuffled=self.shuffled)
+
+    def _picture(self, epoch: int, place: int, index: int) -> NDArray[np.uint8]:
+        # By its place: one that is drawn twice changes in two ways.
+        rng = np.random.default_rng((self.seed, epoch, place))
         return self.augmentation(self.pictures.pixels[index], rng)
 
 

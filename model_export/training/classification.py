@@ -14,7 +14,7 @@ from model_export.architectures.frameworks import keras3
 from model_export.architectures.spec import Classifier, Input
 from model_export.errors import ExportError
 from model_export.training.augmentation import BRANCH, Augmentation
-from model_export.training.batches import Batches, balanced
+from model_export.training.batches import Batches, Imbalance
 from model_export.training.loop import Epoch, Schedule, Score, optimizer, run
 from model_export.training.pictures import Pictures
 from model_export.weights import Floats, Trained, read
@@ -63,14 +63,14 @@ class Plan:
             starts from random weights or was pruned.
         whole: the phase in which all of it learns.
         batch: pictures a step.
-        class_weights: whether rare classes count as much as frequent ones.
+        imbalance: how rare classes are made to count.
         seed: decides order, augmentation and dropout.
     """
 
     head: Schedule | None
     whole: Schedule
     batch: int = 32
-    class_weights: bool = True
+    imbalance: Imbalance = Imbalance.WEIGHTS
     augmentation: Augmentation = BRANCH
     distillation: Distillation = Distillation()
     precision: Precision = Precision.FLOAT32
@@ -125,7 +125,7 @@ def train(
         min(plan.batch, len(pictures)),
         plan.seed,
         shuffled=True,
-        weights=balanced(pictures) if plan.class_weights else None,
+        imbalance=plan.imbalance,
         augmentation=plan.augmentation,
         teacher=None if teacher is None else _seer(teacher, plan.precision),
     )

@@ -9,8 +9,8 @@ import pytest
 from model_export.architectures.spec import Input
 from model_export.datasets.samples import LabelledPictures, Sample
 from model_export.errors import ExportError
-from model_export.training.augmentation import BRANCH
-from model_export.training.batches import Batches, balanced, prefetched
+from model_export.training.augmentation import BRANCH, Augmentation, Effect
+from model_export.training.batches import Batches, Imbalance, balanced, prefetched
 from model_export.training.pictures import Pictures, as_input, load_pictures
 
 PICTURE = Input(32, 32)
@@ -68,8 +68,26 @@ def test_classes_count_the_same_however_many_pictures_they_have() -> None:
     data = pictures()
     weights = balanced(data)
     np.testing.assert_allclose(weights * data.counts(), [5, 5])
-    batches = Batches(data, PICTURE, 10, weights=weights)
+    batches = Batches(data, PICTURE, 10, imbalance=Imbalance.WEIGHTS)
     np.testing.assert_allclose(batches.batch(0, 0)[2], weights[data.labels])
+
+
+def test_rare_classes_are_drawn_as_often_as_frequent_ones_and_changed_each_time() -> None:
+    data = pictures(200)
+    assert data.counts().tolist() == [160, 40]
+    batches = Batches(
+        data,
+        PICTURE,
+        200,
+        shuffled=True,
+        imbalance=Imbalance.SAMPLING,
+        augmentation=Augmentation({Effect.COLOUR_CAST: 1}),
+    )
+    inputs, truth, weights = batches.batch(0, 0)
+    assert 80 < truth[:, 1].sum() < 120
+    assert (weights == 1).all()
+    assert len({row.tobytes() for row in inputs}) == 200
+    assert (batches.batch(1, 0)[1] != truth).any()
 
 
 def test_what_a_teacher_sees_stands_beside_the_truth() -> None:
