@@ -15,8 +15,11 @@ from model_export.datasets.samples import LabelledPictures, Sample
 from model_export.datasets.splits import CALIBRATION_PICTURES, choose_for_calibration
 from model_export.errors import ExportError
 from model_export.layer_errors import LayerError, layer_errors
+from model_export.loading import Format, format_of
+from model_export.networks import finished, float_model, open_network
 from model_export.pictures import find_pictures
 from model_export.quantization import Calibration, Quantization, quantize, write_model
+from model_export.weights import Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +28,22 @@ class CalibrationSource:
 
     Attributes:
         folder: of pictures, or of one folder a class, then as many are taken of each class.
-        pixel_range: the real values of pixels 0 and 255, as the model was trained.
+        pixel_range: the real values of pixels 0 and 255, as the model was trained; None: as the
+            model says, which a network of ours does.
         resize, colour: as the model was trained.
         count: how many are taken.
         seed: for which.
     """
 
     folder: Path
-    pixel_range: Range
+    pixel_range: Range | None = None
     resize: Resize = Resize.STRETCH
     colour: Colour = Colour.RGB
     count: int = CALIBRATION_PICTURES
     seed: int = 0
 
     def __post_init__(self) -> None:
-        low, high = self.pixel_range
+        low, high = self.pixel_range or (0, 1)
         if not low < high:
             raise ExportError(
                 f"range = {low:g} {high:g} is not a lower and an upper value, as -1 1 is"
@@ -82,9 +86,9 @@ def quantize_model(
     with_layers: bool = False,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Quantized:
-    """Quantize the model in `source` (.h5, .keras, SavedModel, float .tflite) into `target`.
+    """Quantize the model in `source` (.h5, .keras, SavedModel, .npz, float .tflite) into `target`.
 
-    Nothing is written where anything fails.
+    A detector of ours gets the end that readers expect. Nothing is written where anything fails.
 
     Args:
         source: the model.
@@ -101,8 +105,9 @@ def quantize_model(
     if wanted and pictures is None:
         what = how.precision if how.calibrated else "the error of each layer"
         raise ExportError(f"{what} needs calibration pictures, and none were given")
-    content = float_tflite(source)
-    seen = _calibration(content, pictures) if wanted and pictures else None
+    network = _network(source, pictures)
+    content = float_tflite(source) if network is None else float_model(network)
+    seen = _calibration(content, pictures, network) if wanted and pictures else None
     part = 0.5 if with_layers else 1.0
     made = quantize(content, how, seen, lambda done: progress(done * part))
     layers: tuple[LayerError, ...] = ()
@@ -110,6 +115,8 @@ def quantize_model(
         layers = layer_errors(
             content, seen, how.precision, progress=lambda done: progress((1 + done) / 2)
         )
+    if network is not None:
+        made = finished(made, network.network)
     write_model(target, made)
     return Quantized(
         path=target,
@@ -122,14 +129,26 @@ def quantize_model(
     )
 
 
-def _calibration(content: bytes, source: CalibrationSource) -> Calibration:
+def _network(source: Path, pictures: CalibrationSource | None) -> Trained | None:
+    """The network in a file of ours; None for all other files."""
+    if format_of(source) is not Format.NETWORK:
+        return None
+    return open_network(source, pictures.pixel_range if pictures else None)
+
+
+def _calibration(content: bytes, source: CalibrationSource, network: Trained | None) -> Calibration:
+    pixel_range = network.network.backbone.input.pixel_range if network else source.pixel_range
+    if pixel_range is None:
+        raise ExportError(
+            "the model does not say what black and white are for it: give its range, as -1 1"
+        )
     data = _labelled(source.folder)
     labels = [sample.label for sample in data.samples]
     chosen = data.at(choose_for_calibration(labels, source.count, source.seed))
     return calibration(
         content,
         (sample.read() for sample in chosen.samples),
-        source.pixel_range,
+        pixel_range,
         resize=source.resize,
         colour=source.colour,
     )

@@ -1,4 +1,4 @@
-"""From Keras and SavedModels to a float .tflite file with a fixed batch of one.
+"""From Keras, SavedModels and our own networks to a float .tflite file with a fixed batch of one.
 
 An open batch would bring shape arithmetic into the graph, which an Edge TPU cannot run.
 """
@@ -12,10 +12,13 @@ from typing import Any
 from model_export.errors import ExportError
 from model_export.loading import Format, format_of, load_keras, tensorflow
 from model_export.quantization import read_float
+from model_export.weights import load
 
 
 def float_tflite(path: Path) -> bytes:
     """The model in `path` as a float .tflite file: converted, or read where it is one.
+
+    Of a detector of ours these are the raw boxes and scores; `networks.finished` adds its end.
 
     Raises:
         ExportError: it is no model, TensorFlow is needed and missing, it does not take one
@@ -27,6 +30,11 @@ def float_tflite(path: Path) -> bytes:
             return read_float(path)
         case Format.SAVED_MODEL:
             return _from_saved_model(path)
+        case Format.NETWORK:
+            # Which converts by this module.
+            from model_export.networks import float_model
+
+            return float_model(load(path))
         case _:
             return from_keras(load_keras(path), str(path))
 
@@ -41,7 +49,7 @@ def from_keras(model: Any, name: str, *, quantization_aware: bool = False) -> by
         ExportError: it does not take one picture, or TensorFlow cannot convert it.
     """
     tf = tensorflow()
-    shape = _one_shape(name, model.inputs)
+    shape = one_shape(name, model.inputs)
 
     def call(image: Any) -> Any:
         return _named(model(image, training=False))
@@ -64,7 +72,7 @@ def _from_saved_model(path: Path) -> bytes:
             "save it with one, as model.export() does"
         )
     arguments = signature.structured_input_signature[1]
-    shape = _one_shape(str(path), list(arguments.values()))
+    shape = one_shape(str(path), list(arguments.values()))
     (argument,) = arguments
 
     def call(image: Any) -> Any:
@@ -74,8 +82,12 @@ def _from_saved_model(path: Path) -> bytes:
     return _convert(tf, str(path), function)
 
 
-def _one_shape(name: str, inputs: list[Any]) -> tuple[int, int, int]:
-    """Height, width and channels of the one picture that goes in."""
+def one_shape(name: str, inputs: list[Any]) -> tuple[int, int, int]:
+    """Height, width and channels of the one picture that goes into a model.
+
+    Raises:
+        ExportError: something else goes in; `name` is for what is said of it.
+    """
     if len(inputs) == 1 and len(inputs[0].shape) == 4:
         height, width, channels = tuple(inputs[0].shape)[1:]
         if height and width and channels in (1, 3):

@@ -1,4 +1,4 @@
-"""Models as others saved them: Keras .h5 and .keras, SavedModel folders, float .tflite files.
+"""Models as they were saved: Keras .h5 and .keras, SavedModel folders, .tflite files, our own .npz.
 
 TensorFlow is imported here and in `conversion` only, and only for the first three.
 """
@@ -18,6 +18,7 @@ from model_export.errors import ExportError
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
+_NETWORK = b"network.json.npy"
 
 
 class Format(StrEnum):
@@ -27,6 +28,8 @@ class Format(StrEnum):
     H5 = "Keras .h5 file"
     KERAS = "Keras .keras file"
     SAVED_MODEL = "SavedModel folder"
+    NETWORK = "network of edge-export"
+    """What `weights.save` wrote."""
 
 
 def format_of(path: Path) -> Format:
@@ -41,20 +44,22 @@ def format_of(path: Path) -> Format:
         raise ExportError(f"the folder {path} is no SavedModel: it has no saved_model.pb")
     try:
         with path.open("rb") as file:
-            head = file.read(8)
+            head = file.read(64)
     except FileNotFoundError as error:
         raise ExportError(f"the model {path} does not exist") from error
     except OSError as error:
         raise ExportError(f"the model {path} cannot be read: {error.strerror}") from error
     if head[4:8] == b"TFL3":
         return Format.TFLITE
-    if head == _HDF5:
+    if head[:8] == _HDF5:
         return Format.H5
     if head[:4] == _ZIP:
-        return Format.KERAS
+        # In a zip, the name of its first file stands behind 30 bytes.
+        ours = head[30:].startswith(_NETWORK) or path.suffix == ".npz"
+        return Format.NETWORK if ours else Format.KERAS
     raise ExportError(
         f"{path} is {'empty' if not head else 'no model that can be read'}: a Keras .h5 or .keras "
-        "file, a SavedModel folder or a .tflite file is needed"
+        "file, a SavedModel folder or a .tflite or .npz file is needed"
     )
 
 

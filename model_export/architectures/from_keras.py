@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -48,7 +49,7 @@ def from_keras(model: Any, name: str, pixel_range: Range) -> Trained:
         else:
             _append(steps, layer, name)
     trained = recognise(name, steps, picture)
-    _compare(trained, model, name)
+    same_answers(trained, lambda pictures: model(pictures, training=False), name)
     return trained
 
 
@@ -115,9 +116,14 @@ def _activation(layer: Any) -> Activation:
     return Activation(name) if name in set(Activation) else Activation.LINEAR
 
 
-def _compare(trained: Trained, model: Any, name: str) -> None:
+def same_answers(trained: Trained, answers: Callable[[Floats], Any], name: str) -> None:
+    """Hold the network to what it was read from: `answers` of N pictures, for the same noise.
+
+    Raises:
+        ExportError: the two differ; `name` is for what is said of it.
+    """
     pictures = _noise(trained.network.backbone.input)
-    expected = np.asarray(model(pictures, training=False))
+    expected = np.asarray(answers(pictures))
     found = np.asarray(trained.model()(pictures, training=False))
     if expected.shape != found.shape:
         raise ExportError(

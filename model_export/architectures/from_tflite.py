@@ -54,17 +54,21 @@ def from_tflite(path: Path, pixel_range: Range | None = None) -> Trained:
         ModelError: the file is missing, damaged or not TFLite.
         ExportError: it is no MobileNet classifier, or `pixel_range` is needed.
     """
-    graph = tflite_graph.read(path).graph
-    picture = _picture(path, graph, pixel_range)
+    return from_graph(tflite_graph.read(path).graph, str(path), pixel_range)
+
+
+def from_graph(graph: Graph, name: str, pixel_range: Range | None = None) -> Trained:
+    """The same out of a graph that was read; `name` is for what is said of it."""
+    picture = _picture(name, graph, pixel_range)
     steps: list[Step] = []
     for operator in graph.operators:
-        _append(steps, graph, operator, path)
+        _append(steps, graph, operator, name)
     if "SOFTMAX" not in {operator.name for operator in graph.operators}:
-        raise ExportError(f"{path} is no classifier with softmax: its answers are no probabilities")
-    return recognise(str(path), steps, picture)
+        raise ExportError(f"{name} is no classifier with softmax: its answers are no probabilities")
+    return recognise(name, steps, picture)
 
 
-def _picture(path: Path, graph: Graph, pixel_range: Range | None) -> Input:
+def _picture(path: str, graph: Graph, pixel_range: Range | None) -> Input:
     shapes = [graph.tensors[index].shape for index in graph.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] not in (1, 3):
         raise ExportError(f"{path} takes {shapes}, and one picture [1, height, width, 3] is needed")
@@ -89,7 +93,7 @@ def _range(tensor: Tensor) -> Range | None:
     return found
 
 
-def _append(steps: list[Step], graph: Graph, operator: Operator, path: Path) -> None:
+def _append(steps: list[Step], graph: Graph, operator: Operator, path: str) -> None:
     name = operator.name
     if name in _KINDS:
         steps.append(_weighted(graph, operator, path))
@@ -129,7 +133,7 @@ def _scales(graph: Graph, operator: Operator) -> bool:
     return operator.name == "MUL" and any(tensor is not None for tensor in stored)
 
 
-def _weighted(graph: Graph, operator: Operator, path: Path) -> Step:
+def _weighted(graph: Graph, operator: Operator, path: str) -> Step:
     kind = _KINDS[operator.name]
     kernel = _real(graph.stored(operator, 1), 3 if kind is Kind.DEPTHWISE else 0)
     bias = _real(graph.stored(operator, 2), 0)
@@ -161,7 +165,7 @@ def _real(tensor: Tensor | None, axis: int) -> Floats | None:
     return real.astype(np.float32)
 
 
-def _check_padding(graph: Graph, operator: Operator, kernel: int, stride: int, path: Path) -> None:
+def _check_padding(graph: Graph, operator: Operator, kernel: int, stride: int, path: str) -> None:
     """Where the borders are not padded by the convolution, they have to be so before it."""
     if operator.option("padding") != _VALID:
         return
