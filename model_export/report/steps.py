@@ -1,0 +1,269 @@
+"""The steps of a recipe side by side, and the result beside the baseline, as texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from model_export.benchmark import Invoke
+from model_export.evaluation import ClassifierQuality
+from model_export.recipes.outcome import Quality, RecipeOutcome, StepOutcome
+from model_export.report import words
+from model_export.report.scale import Bar, Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How good a model is by one measure, 0..1, and between which values that is.
+
+    None: there is nothing to measure it on, or nobody knows.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What is told of one step.
+
+    Attributes:
+        text: it.
+        detail: what is told beside it, in small.
+        rank: ``best`` or ``worst`` of its row; else "".
+        bar: it as a picture.
+    """
+
+    text: str
+    detail: str = ""
+    rank: str = ""
+    bar: Bar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The same of all steps.
+
+    Attributes:
+        title, unit: what it is, and in what it is told.
+        cells: by step.
+        words: whether it is told in words and not in numbers.
+    """
+
+    title: str
+    unit: str
+    cells: tuple[Cell, ...]
+    words: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that belong together."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One thing about the result that is told first.
+
+    Attributes:
+        title: what.
+        text: how much, and
+        unit: of what.
+        details: against the baseline, and how sure that is.
+    """
+
+    title: str
+    text: str
+    unit: str
+    details: tuple[str, ...]
+
+
+def measures(quality: Quality) -> dict[str, Share]:
+    """How good a model is, by the names of the measures; the first is what the gate looks at."""
+    if isinstance(quality, ClassifierQuality):
+        accuracy = quality.accuracy
+        return {"accuracy": Share(accuracy.value, accuracy.low, accuracy.high)}
+    return {"AP50": Share(quality.overall.ap50), "AP": Share(quality.overall.ap)}
+
+
+def first_measure(outcome: RecipeOutcome) -> str:
+    """The name of what the gate looks at."""
+    return next(iter(measures(outcome.step(outcome.result).quality)))
+
+
+def groups(outcome: RecipeOutcome) -> tuple[Group, ...]:
+    """All that is known of the steps, side by side."""
+    return (
+        Group("What it is", tuple(_origin(outcome.steps))),
+        Group("How good it is", tuple(_goodness(outcome))),
+        Group("How large it is", tuple(_size(outcome))),
+        Group("How fast it is", tuple(_speed(outcome))),
+    )
+
+
+def _origin(steps: Sequence[StepOutcome]) -> list[Row]:
+    def row(title: str, tell: Callable[[StepOutcome], str]) -> Row:
+        return Row(title, "", tuple(Cell(tell(step)) for step in steps), words=True)
+
+    rows = [
+        row("made from", lambda step: step.source or "the recipe's start"),
+        row("by", lambda step: step.action),
+        row("what was done", lambda step: step.summary),
+        row("to be known", lambda step: step.note),
+        row("on an Edge TPU", lambda step: step.edgetpu),
+    ]
+    took = tuple(
+        Cell(words.duration(step.seconds), "in an earlier run" if step.reused else "")
+        for step in steps
+    )
+    kept = [row for row in rows if any(cell.text for cell in row.cells)]
+    return [*kept, Row("took", "", took, words=True)]
+
+
+def _goodness(outcome: RecipeOutcome) -> list[Row]:
+    of_steps = [measures(step.quality) for step in outcome.steps]
+    of_baseline = measures(outcome.step(outcome.baseline).quality)
+    rows = []
+    for name in of_baseline:
+        shares = [found[name] for found in of_steps]
+        scale = Scale.over([share for item in shares for share in (item.low, item.high)])
+        told = [
+            Cell(
+                words.share(item.value),
+                words.interval(item.low, item.high),
+                bar=scale.bar(item.low, item.value, item.high),
+            )
+            for item in shares
+        ]
+        rows.append(Row(name, "95% interval", _ranked(told, [item.value for item in shares])))
+        rows.append(_difference(outcome, name, [item.value for item in shares]))
+    alike = [step.against_baseline for step in outcome.steps]
+    agreement = tuple(
+        Cell(words.share(found.agreement), f"of {words.count(found.pictures)} pictures")
+        if found
+        else Cell(words.NONE)
+        for found in alike
+    )
+    return [*rows, Row("decides as the baseline", "", agreement)]
+
+
+def _difference(outcome: RecipeOutcome, name: str, values: Sequence[float | None]) -> Row:
+    base = measures(outcome.step(outcome.baseline).quality)[name].value
+    cells = (
+        Cell(words.NONE)
+        if value is None or base is None or step.name == outcome.baseline
+        else Cell(words.points(value - base))
+        for step, value in zip(outcome.steps, values, strict=True)
+    )
+    return Row(f"{name}, to the baseline", "", tuple(cells))
+
+
+def _size(outcome: RecipeOutcome) -> list[Row]:
+    return [
+        _amounts(outcome, title, unit, tell)
+        for title, unit, tell in (
+            ("file", "bytes", lambda step: step.figures.bytes),
+            ("download", "bytes, gzip", lambda step: step.figures.gzip_bytes),
+            ("parameters", "", lambda step: step.figures.parameters),
+            ("MACs", "an inference", lambda step: step.figures.macs),
+            ("arena", "bytes of memory", lambda step: step.figures.arena_bytes),
+        )
+    ]
+
+
+def _amounts(
+    outcome: RecipeOutcome, title: str, unit: str, tell: Callable[[StepOutcome], int]
+) -> Row:
+    base = tell(outcome.step(outcome.baseline))
+    values = [tell(step) for step in outcome.steps]
+    told = [
+        Cell(words.count(value), f"{words.share(value / base, 0)} of the baseline")
+        if base and step.name != outcome.baseline
+        else Cell(words.count(value))
+        for step, value in zip(outcome.steps, values, strict=True)
+    ]
+    return Row(title, unit, _ranked(told, [-value for value in values]))
+
+
+def _speed(outcome: RecipeOutcome) -> list[Row]:
+    rows = []
+    base = invoke(outcome.step(outcome.baseline), 1)
+    counts = sorted({item.threads for step in outcome.steps for item in step.figures.invokes})
+    for count in counts:
+        found = [invoke(step, count) for step in outcome.steps]
+        threads = "1 thread" if count == 1 else f"{count} threads"
+        told = [
+            Cell(words.milliseconds(item.p50), f"p95 {words.milliseconds(item.p95)}")
+            if item
+            else Cell(words.NONE)
+            for item in found
+        ]
+        times = [-item.p50 if item else None for item in found]
+        rows.append(Row(f"p50, {threads}", "ms", _ranked(told, times)))
+        if base:
+            ratios = tuple(
+                Cell(words.times(item.p50 / base.p50)) if item else Cell(words.NONE)
+                for item in found
+            )
+            what = "over the baseline's" if count == 1 else "over the baseline's on 1 thread"
+            rows.append(Row(f"p50, {threads}", what, ratios))
+    return rows
+
+
+def invoke(step: StepOutcome, threads: int) -> Invoke | None:
+    """Its time on so many threads; None: it was not measured on them."""
+    return next((item for item in step.figures.invokes if item.threads == threads), None)
+
+
+def _ranked(cells: Sequence[Cell], worth: Sequence[float | None]) -> tuple[Cell, ...]:
+    """The cells, with the best and the worst marked, where some are better than others."""
+    known = [value for value in worth if value is not None]
+    if len(set(known)) < 2:
+        return tuple(cells)
+    ranks = {max(known): "best", min(known): "worst"}
+    return tuple(
+        cell if value is None else replace(cell, rank=ranks.get(value, ""))
+        for cell, value in zip(cells, worth, strict=True)
+    )
+
+
+def tiles(outcome: RecipeOutcome) -> tuple[Tile, ...]:
+    """The result in brief."""
+    result, baseline = outcome.step(outcome.result), outcome.step(outcome.baseline)
+    same = result is baseline
+    found = [
+        _good(name, share, None if same else measures(baseline.quality)[name])
+        for name, share in measures(result.quality).items()
+    ]
+    if result.against_baseline and not same:
+        pictures = f"of {words.count(result.against_baseline.pictures)} pictures"
+        agreement = words.share(result.against_baseline.agreement)
+        found.append(Tile("decides as the baseline", agreement, "", (pictures,)))
+    found.append(_cost("file", result.figures.bytes, None if same else baseline.figures.bytes))
+    time, base = invoke(result, 1), invoke(baseline, 1)
+    if time:
+        faster = () if same or not base else (f"{words.times(base.p50 / time.p50)} as fast",)
+        details = (*faster, f"p95 {words.milliseconds(time.p95)} ms, 1 thread")
+        found.append(Tile("an inference", words.milliseconds(time.p50), "ms", details))
+    arena = result.figures.arena_bytes
+    found.append(_cost("arena", arena, None if same else baseline.figures.arena_bytes))
+    return tuple(found)
+
+
+def _good(name: str, share: Share, base: Share | None) -> Tile:
+    details = []
+    if base and share.value is not None and base.value is not None:
+        details.append(f"{words.points(share.value - base.value)} to {words.share(base.value)}")
+    if share.low is not None:
+        details.append(f"95%: {words.interval(share.low, share.high)}")
+    return Tile(name, words.share(share.value), "", tuple(details))
+
+
+def _cost(title: str, value: int, base: int | None) -> Tile:
+    text, _, unit = words.size(value).partition(" ")
+    details = (f"{words.share(value / base, 0)} of {words.size(base)}",) if base else ()
+    return Tile(title, text, unit, details)
