@@ -5,8 +5,9 @@ Both run on the interpreter and through the preprocessing that the boards use.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,26 @@ def compare(
         InvokeError: an inference fails.
         SourceError: a picture cannot be read.
     """
-    pictures = find_pictures(folder)
+    pictures = [
+        (str(path.relative_to(folder)), partial(read_image, path)) for path in find_pictures(folder)
+    ]
+    found = compare_pictures(a, b, pictures, progress=progress)
+    if found.boxes and not found.boxes.a + found.boxes.b:
+        raise ExportError(
+            f"neither model finds anything in the {len(pictures)} pictures of {folder}: there is "
+            "nothing to compare; take other pictures or a lower threshold"
+        )
+    return found
+
+
+def compare_pictures(
+    a: ModelSettings,
+    b: ModelSettings,
+    pictures: Sequence[tuple[str, Callable[[], Image]]],
+    *,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Comparison:
+    """The same on `pictures`: what each is called, and what reads it."""
     left, right = _load(a), _load(b)
     if left.kind.NAME != right.kind.NAME:
         raise ExportError(
@@ -140,11 +160,11 @@ def compare(
         )
     is_classifier = left.kind.NAME == classifier.NAME
     tally: _Scores | _Boxes = _Scores(left, a.threshold) if is_classifier else _Boxes(left)
-    for number, picture in enumerate(pictures, 1):
-        image = read_image(picture)
-        tally.add(str(picture.relative_to(folder)), left.look(image), right.look(image))
+    for number, (name, read) in enumerate(pictures, 1):
+        image = read()
+        tally.add(name, left.look(image), right.look(image))
         progress(number / len(pictures))
-    return tally.result(a.path, b.path, len(pictures), folder)
+    return tally.result(a.path, b.path, len(pictures))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,7 +250,7 @@ class _Scores:
             said = self._said(of_a), self._said(of_b)
             self._disagreements.append(Disagreement(picture, *said, largest))
 
-    def result(self, a: Path, b: Path, pictures: int, folder: Path) -> Comparison:
+    def result(self, a: Path, b: Path, pictures: int) -> Comparison:
         return Comparison(
             a=a,
             b=b,
@@ -285,20 +305,16 @@ class _Boxes:
             said = self._said(a), self._said(b)
             self._disagreements.append(Disagreement(picture, *said, max(alone)))
 
-    def result(self, a: Path, b: Path, pictures: int, folder: Path) -> Comparison:
+    def result(self, a: Path, b: Path, pictures: int) -> Comparison:
         total = sum(self._found)
-        if not total:
-            raise ExportError(
-                f"neither model finds anything in the {pictures} pictures of {folder}: there is "
-                "nothing to compare; take other pictures or a lower threshold"
-            )
         matched = len(self._overlaps)
         return Comparison(
             a=a,
             b=b,
             kind=self._kind,
             pictures=pictures,
-            agreement=2 * matched / total,
+            # Two that find nothing agree.
+            agreement=2 * matched / total if total else 1.0,
             largest_difference=max(self._differences) if matched else None,
             mean_difference=float(np.mean(self._differences)) if matched else None,
             boxes=BoxCounts(

@@ -10,11 +10,11 @@ import os
 import re
 import zipfile
 from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from model_export.errors import ExportError
+from model_export.quiet import load_quietly
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
@@ -69,11 +69,10 @@ def tensorflow() -> Any:
     Raises:
         ExportError: it is not installed.
     """
-    # It reads them when it is loaded.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # It reads it when it is loaded.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     try:
-        import tensorflow as tf
+        tf = load_quietly("tensorflow")
     except ModuleNotFoundError as error:
         raise ExportError(
             "TensorFlow is not installed, and Keras models and SavedModels need it: "
@@ -110,7 +109,7 @@ def load_keras(path: Path) -> Any:
 
 def _module(name: str) -> Any:
     try:
-        return import_module(name)
+        return load_quietly(name)
     except ModuleNotFoundError as error:
         raise ExportError(f"{name} is not installed: pip install 'edge-runtime[export]'") from error
 

@@ -20,6 +20,7 @@ from model_export.edgetpu_compiler import Compiled
 from model_export.evaluation import ClassifierQuality, Rate
 from model_export.inspection import Inspection, TensorInfo
 from model_export.layers import Layer
+from model_export.recipes.outcome import RecipeOutcome, StepOutcome
 
 _WIDTH_OF_FILES = 120
 
@@ -331,3 +332,41 @@ def _detector(found: DetectorQuality) -> Iterator[RenderableType]:
         values = item.ap, item.ap50, item.ap75, item.ap_small, item.ap_medium, item.ap_large
         table.add_row(name, *map(_share, values), _share(item.recall))
     yield table
+
+
+# run
+
+
+def recipe(found: RecipeOutcome, out: Path) -> Iterator[RenderableType]:
+    """What came of a recipe: its steps side by side, its gate, and where more stands."""
+    quality = "accuracy" if isinstance(found.steps[0].quality, ClassifierQuality) else "AP50"
+    figures = quality, "points", "bytes", "gzip", "p50 ms", "times as fast"
+    table = _table(found.name, "step", "from", "what it did", *figures, numbers=len(figures))
+    baseline = found.step(found.baseline)
+    for step in found.steps:
+        table.add_row(*_step(step, baseline))
+    yield table
+    for step in found.steps:
+        if step.note:
+            yield Text(f"{step.name}: {step.note}")
+    for check in found.checks:
+        verdict = "met" if check.met else "MISSED"
+        yield Text(f"{check.what} = {check.limit:g}: {check.found:.4g}, {verdict}")
+    yield Text(f"report: {out / 'report.html'}")
+    if found.bundle:
+        yield Text(f"bundle: {found.bundle}")
+
+
+def _step(step: StepOutcome, baseline: StepOutcome) -> tuple[str, ...]:
+    p50, first = step.figures.invokes[0].p50, baseline.figures.invokes[0].p50
+    return (
+        step.name,
+        step.source or "",
+        step.summary,
+        _share(step.accuracy),
+        "" if step is baseline else f"{100 * (step.accuracy - baseline.accuracy):+.1f}",
+        _count(step.figures.bytes),
+        _count(step.figures.gzip_bytes),
+        f"{p50:.3f}",
+        f"{first / p50:.2f}",
+    )

@@ -15,14 +15,23 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         ExportError: the folder is missing, or cannot be written to.
     """
-    if not path.parent.is_dir():
-        raise ExportError(f"the folder {path.parent} for {path.name} does not exist: make it first")
-    if path.is_dir():
-        raise ExportError(f"{path} is a folder: name the file that is to be written")
+    require_folder(path)
     try:
         _replace(path, content)
     except OSError as error:
         raise ExportError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def require_folder(path: Path) -> None:
+    """See that a file could be written to `path`, before hours of work for it.
+
+    Raises:
+        ExportError: its folder is missing, or it is a folder itself.
+    """
+    if not path.parent.is_dir():
+        raise ExportError(f"the folder {path.parent} for {path.name} does not exist: make it first")
+    if path.is_dir():
+        raise ExportError(f"{path} is a folder: name the file that is to be written")
 
 
 def _replace(path: Path, content: bytes) -> None:

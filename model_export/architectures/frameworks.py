@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from importlib import import_module
 from typing import Any
 
 from model_export.errors import ExportError
+from model_export.quiet import load_quietly
 
 
 def keras3() -> Any:
@@ -37,10 +36,8 @@ def optimization() -> Any:
 
 
 def _load(name: str) -> Any:
-    # TensorFlow reads this when it is loaded.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        return import_module(name)
+        return load_quietly(name)
     except ModuleNotFoundError as error:
         raise ExportError(
             f"{error.name} is not installed, and models cannot be built or trained without it: "

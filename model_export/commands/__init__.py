@@ -1,0 +1,1 @@
+"""The commands of edge-export: each reads arguments, calls the toolchain, shows what comes back."""
