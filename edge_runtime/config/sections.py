@@ -25,6 +25,7 @@ from pydantic_core import core_schema
 from edge_runtime.alerts.alert import Severity
 from edge_runtime.config.values import (
     DEFAULT_CLASSES,
+    MODEL_KINDS,
     Clock,
     Host,
     Listed,
@@ -73,13 +74,40 @@ class DeviceConfig(_Section):
         "it), or else ~/.local/state/edge-runtime.",
         examples=["/var/lib/edge-runtime"],
     )
+    production: bool = Field(
+        default=False,
+        description="true: only bundles that one of `trusted_keys` signed are taken as models, and "
+        "none that is meant for demonstrations.",
+    )
 
 
 class ModelConfig(_Section):
-    """The detector, what it runs on and how its inputs and outputs are read."""
+    """The detector, what it runs on and how its inputs and outputs are read.
 
-    path: ReadableFile = Field(
-        description="The .tflite file for the CPU.", examples=["models/detector.tflite"]
+    It is a file (`path`), a signed bundle (`bundle`), or a bundle that comes with the package
+    (`name`).
+    """
+
+    path: ReadableFile | None = Field(
+        default=None,
+        description="The .tflite file for the CPU.",
+        examples=["models/detector.tflite"],
+    )
+    bundle: ReadableFile | None = Field(
+        default=None,
+        description="A signed bundle, in place of `path`: it brings its labels and settings.",
+        examples=["models/person-12.edgebundle"],
+    )
+    name: Text | None = Field(
+        default=None,
+        description="The name of a bundle that comes with the package, in place of `path`.",
+        examples=["person"],
+    )
+    trusted_keys: ResolvedPath | None = Field(
+        default=None,
+        description="Whose bundles are taken: a file of public keys in PEM form, or a folder of "
+        "*.pem; without it, only what is signed with the demonstration key.",
+        examples=["keys"],
     )
     labels: ReadableFile | None = Field(
         default=None,
@@ -102,8 +130,11 @@ class ModelConfig(_Section):
     threads: int = Field(
         default=1, ge=1, le=16, description="Threads of the interpreter on the CPU.", examples=[2]
     )
-    threshold: Score = Field(
-        default=0.5, description="The score from which a detection counts.", examples=[0.6]
+    threshold: Score | None = Field(
+        default=None,
+        description="The score from which a detection counts; by default what the bundle says, or "
+        "else 0.5.",
+        examples=[0.6],
     )
     thresholds: dict[str, Score] = Field(
         default_factory=dict,
@@ -462,6 +493,18 @@ class Config(_Section):
 
 def schema() -> dict[str, Any]:
     """The configuration as a JSON Schema (draft 2020-12), for editors."""
+    made = plain_schema()
+    model = made["properties"]["model"]
+    made["properties"]["model"] = {
+        "description": model.pop("description"),
+        "anyOf": [{"type": "string", "examples": ["person"]}, model],
+    }
+    made["$defs"]["ModelConfig"]["oneOf"] = [{"required": [kind]} for kind in MODEL_KINDS]
+    return made
+
+
+def plain_schema() -> dict[str, Any]:
+    """The same without what stands for something else, or forbids keys beside others."""
     return schema_of(Config)
 
 

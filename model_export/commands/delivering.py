@@ -90,7 +90,9 @@ def bundle(
 
     signer = signing_key(key, passphrase_file, demonstration=demonstration)
     if signer is None:
-        raise typer.BadParameter("this or --demonstration is needed", param_hint="--key")
+        raise typer.BadParameter(
+            "this or --demonstration is needed, and not both", param_hint="--key"
+        )
     parts = bundling.BundleParts(
         name=name,
         version=version,

@@ -185,7 +185,7 @@ def train(
         "learning_rate": learning_rate,
         "batch": batch,
         "imbalance": imbalance,
-        "augmentation": augmentation,
+        "augmentation": _augmentation(augmentation),
         "precision": precision,
     }
     if head_epochs:
@@ -269,12 +269,13 @@ def prune(
         "learning_rate": learning_rate,
         "batch": batch,
         "imbalance": imbalance,
-        "augmentation": augmentation,
+        "augmentation": _augmentation(augmentation),
         "precision": precision,
     }
     picture = open_network(network, pixel_range).network.backbone.input
     model = {
-        "size": [picture.height, picture.width],
+        "size": picture.width,
+        "height": picture.height,
         "colour": "rgb" if picture.channels == 3 else "grey",
         "start": str(network),
         "range": pixel_range,
@@ -282,6 +283,15 @@ def prune(
     _one_step(
         step, model, (data, annotations, train_only), out, seed=seed, teacher=None, as_json=as_json
     )
+
+
+def _augmentation(named: str) -> dict[str, float] | None:
+    """As a recipe has it: what branches do is its default."""
+    if named not in ("branch", "none"):
+        raise typer.BadParameter(
+            f"{named!r} is not one of branch, none", param_hint="--augmentation"
+        )
+    return None if named == "branch" else {}
 
 
 def _one_step(

@@ -21,7 +21,7 @@ from model_export.datasets.splits import CALIBRATION_PICTURES
 from model_export.pruning.structured import Importance
 from model_export.quantization import Io
 from model_export.quantization import Precision as Quantized
-from model_export.training.augmentation import Effect
+from model_export.training.augmentation import Augmentation, Effect
 from model_export.training.batches import Imbalance
 from model_export.training.classification import Precision
 
@@ -97,8 +97,9 @@ class ModelTable(Table):
     alpha: float = Field(
         default=1.0, gt=0, le=4, description="All channels are multiplied by it.", examples=[0.35]
     )
-    size: Side | Pair[Side] = Field(
-        description="The input picture's side in pixels, or its height and width.", examples=[96]
+    size: Side = Field(description="The input picture's width and height in pixels.", examples=[96])
+    height: Side | None = Field(
+        default=None, description="Its height, where that is another than its width."
     )
     colour: Literal["rgb", "grey"] = Field(default="rgb", description="What the network sees.")
     start: AnyPath | None = Field(
@@ -125,7 +126,7 @@ class ModelTable(Table):
     @property
     def sides(self) -> tuple[int, int]:
         """Height and width."""
-        return self.size if isinstance(self.size, tuple) else (self.size, self.size)
+        return self.height or self.size, self.size
 
 
 class HeadTable(Table):
@@ -133,6 +134,25 @@ class HeadTable(Table):
 
     epochs: Epochs = Field(default=2, description="How many.")
     learning_rate: Rate = Field(default=0.003, description="The highest.")
+
+
+class AugmentationTable(Table):
+    """How often each effect happens to a picture; what is not named does not."""
+
+    flip: Chance = Field(default=0, description="Left becomes right.")
+    shift: Chance = Field(default=0, description="Another part of it, turned a little.")
+    occlusion: Chance = Field(default=0, description="Something stands before a part of it.")
+    backlight: Chance = Field(default=0, description="Bright around, dark in the middle.")
+    glare: Chance = Field(default=0, description="Light falls on the lens.")
+    colour_cast: Chance = Field(default=0, description="Lamps of another colour.")
+    defocus: Chance = Field(default=0, description="Out of focus.")
+    motion_blur: Chance = Field(default=0, description="It moves while it is exposed.")
+    low_light: Chance = Field(default=0, description="Dark and noisy.")
+    compression: Chance = Field(default=0, description="The blocks of an encoder at a low rate.")
+
+    def probabilities(self) -> Augmentation:
+        """The same as training takes it."""
+        return Augmentation({effect: getattr(self, effect) for effect in Effect})
 
 
 class _Training(Table):
@@ -154,10 +174,9 @@ class _Training(Table):
         description="What makes rare classes of a classifier count: their weights, how often they "
         "are drawn, or nothing.",
     )
-    augmentation: Literal["branch", "none"] | dict[Annotated[Effect, _Loose], Chance] = Field(
-        default="branch",
-        description="What happens to pictures: as cameras in branches do it, nothing, or each "
-        "effect's probability.",
+    augmentation: AugmentationTable | None = Field(
+        default=None,
+        description="What happens to pictures; by default what cameras in branches do to them.",
     )
     mixing: Chance = Field(
         default=0.25, description="How often a detector's picture is one of four in a mosaic."
@@ -403,7 +422,7 @@ def _validated(document: dict[str, Any]) -> tuple[Recipe | None, list[Finding]]:
         recipe = Recipe.model_validate(document)
     except ValidationError as error:
         return None, list(findings(error.errors(include_url=False), document, schema()))
-    return recipe, list(_check_names(recipe)) + list(_check_steps(recipe))
+    return recipe, _check_names(recipe) or _check_steps(recipe)
 
 
 def _check_names(recipe: Recipe) -> list[Finding]:
@@ -441,13 +460,19 @@ def _unknown(name: str, known: list[str]) -> str:
 def _check_steps(recipe: Recipe) -> list[Finding]:
     """Weights that are rounded cannot be trained, pruned or rounded once more."""
     found: list[Finding] = []
-    kinds = {step.name: step.do for step in recipe.steps}
+    rounded = {step.name for step in recipe.steps if _rounds(step)}
     for place, step in enumerate(recipe.steps):
         source = recipe.source_of(step)
         if source is None and step.do != "train" and recipe.model.start is None:
             text = "takes the start's weights, and there are none; name a start, or train first"
             found.append(Finding(("steps", place), text))
-        if source in kinds and kinds[source] in ("quantize", "qat"):
+        if source in rounded:
             text = f"takes the model of '{source}', which is quantized; from = a step that is not"
             found.append(Finding(("steps", place), text))
     return found
+
+
+def _rounds(step: Step) -> bool:
+    if isinstance(step, QuantizeStep):
+        return step.to is not Quantized.FLOAT32
+    return isinstance(step, QatStep)

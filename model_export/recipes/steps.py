@@ -25,7 +25,7 @@ from model_export.quantization import Io, Precision, Quantization, quantize
 from model_export.recipes.kit import Kit
 from model_export.recipes.recipe import HeadTable, PruneStep, QatStep, QuantizeStep, Step, TrainStep
 from model_export.recipes.start import is_folded, start_network
-from model_export.training.augmentation import BRANCH, NOTHING, Augmentation
+from model_export.training.augmentation import BRANCH, Augmentation
 from model_export.training.classification import Distillation, Outcome, Plan, train
 from model_export.training.detection import DetectionPlan, train_detector
 from model_export.training.devices import has_accelerator
@@ -264,13 +264,7 @@ def _trained(
 
 
 def _augmentation(step: TrainStep | PruneStep | QatStep) -> Augmentation:
-    match step.augmentation:
-        case "branch":
-            return BRANCH
-        case "none":
-            return NOTHING
-        case chances:
-            return Augmentation(chances)
+    return BRANCH if step.augmentation is None else step.augmentation.probabilities()
 
 
 def _kept(kit: Kit, step: TrainStep | PruneStep) -> Result | None:
