@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model_export.detection_evaluation import BoxQuality, DetectorQuality
-from model_export.evaluation import LIGHTING, ClassifierQuality, ClassQuality, Rate
+from model_export.evaluation import LIGHTING, ClassifierQuality, ClassQuality, LightingQuality, Rate
 from model_export.report import words
 from model_export.report.scale import Scale
 from model_export.report.steps import Cell
 
 MOST_CLASSES = 20
 """More are in the JSON: of those the page has the ones that the result is worst at."""
+
+_MOST_COLUMNS = 6
+_WHOLE = Scale(0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,56 +110,51 @@ def by_class(pairs: Sequence[Pair]) -> Table:
     """Each class against all others."""
     quality = pairs[-1][1]
     shown = shown_classes(quality)
-    scale = Scale(0.0, 1.0)
     blocks = tuple(
         Block(
             quality.classes[number].label,
             f"{words.count(quality.classes[number].recall.of)} pictures",
-            tuple(Line(model, _class(found.classes[number], scale)) for model, found in pairs),
+            tuple(Line(model, _class(found.classes[number])) for model, found in pairs),
         )
         for number in shown
     )
     columns = "found (recall)", "precision", "false alarms", "ROC area", "average precision"
     left_out = len(quality.classes) - len(shown)
     more = f" {left_out} classes that the result finds more of are left out." if left_out else ""
-    note = f"At a threshold of {quality.threshold:g}; bars from {scale}.{more}"
+    note = f"At a threshold of {quality.threshold:g}; bars from {_WHOLE}.{more}"
     return Table("class", columns, blocks, note)
 
 
-def _class(found: ClassQuality, scale: Scale) -> tuple[Cell, ...]:
+def _class(found: ClassQuality) -> tuple[Cell, ...]:
     rates = (found.recall, found.precision, found.false_alarms)
     areas = (
         (Cell(f"{found.curve.roc_auc:.4f}"), Cell(f"{found.curve.average_precision:.4f}"))
         if found.curve
         else (Cell(words.NONE), Cell(words.NONE))
     )
-    return *(_rate(rate, scale) for rate in rates), *areas
+    return *(_rate(rate) for rate in rates), *areas
 
 
-def _rate(rate: Rate, scale: Scale) -> Cell:
+def _rate(rate: Rate) -> Cell:
     return Cell(
         words.share(rate.value),
-        words.interval(rate.low, rate.high),
-        bar=scale.bar(rate.low, rate.value, rate.high),
+        (words.interval(rate.low, rate.high),) if rate.value is not None else (),
+        bar=_WHOLE.bar(rate.low, rate.value, rate.high),
     )
 
 
 def by_lighting(pairs: Sequence[Pair]) -> Table:
     """Each bucket of brightness that has pictures."""
     quality = pairs[-1][1]
-    ends: Iterable[float | None] = (
-        end
-        for _, found in pairs
-        for bucket in found.lighting
-        for end in (bucket.accuracy.low, bucket.accuracy.high)
-    )
-    scale = Scale.over(ends)
+    labels = [item.label for item in quality.classes]
+    # More would be a table that nobody reads.
+    shown = labels if len(labels) <= _MOST_COLUMNS else []
     blocks = tuple(
         Block(
             bucket.bucket,
             f"{words.count(bucket.accuracy.of)} pictures",
             tuple(
-                Line(model, (_rate(same.accuracy, scale),))
+                Line(model, _lighting(same, shown))
                 for model, found in pairs
                 for same in found.lighting
                 if same.bucket == bucket.bucket
@@ -166,8 +164,13 @@ def by_lighting(pairs: Sequence[Pair]) -> Table:
     )
     names = list(LIGHTING)
     borders = ", ".join(f"{name} from {LIGHTING[name]:g}" for name in names[1:])
-    note = f"By mean brightness of 0 to 255: {names[0]}, {borders}. Bars from {scale}."
-    return Table("light", ("accuracy",), blocks, note)
+    note = f"By mean brightness of 0 to 255: {names[0]}, {borders}. Bars from {_WHOLE}."
+    columns = ("accuracy", *(f"found of {label}" for label in shown))
+    return Table("light", columns, blocks, note)
+
+
+def _lighting(found: LightingQuality, labels: Sequence[str]) -> tuple[Cell, ...]:
+    return tuple(_rate(rate) for rate in (found.accuracy, *(found.recall[i] for i in labels)))
 
 
 def confusion(model: Judged, quality: ClassifierQuality) -> Confusion | None:

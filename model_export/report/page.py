@@ -12,13 +12,16 @@ from model_export.detection_evaluation import DetectorQuality
 from model_export.errors import ExportError
 from model_export.evaluation import ClassifierQuality, ClassQuality
 from model_export.recipes.outcome import RecipeOutcome, StepOutcome
-from model_export.report import classes, plots, steps, words
+from model_export.report import classes, curve_plots, steps, words
 from model_export.report.card import card_html
 from model_export.report.classes import Judged
+from model_export.report.curve_plots import Line
 from model_export.report.document import shown_path
 from model_export.report.pictures import thumbnail
-from model_export.report.plots import Line, Mark
 from model_export.report.svg import Ink
+from model_export.report.trade_offs import Mark, trade_off
+from model_export.report.training_plots import training
+from model_export.report.verdict import verdict
 
 MOST_CURVES = 6
 """Classes whose curves are drawn."""
@@ -63,9 +66,6 @@ def page(outcome: RecipeOutcome, folder: Path) -> bytes:
     )
     environment.filters |= {
         "count": words.count,
-        "amount": words.amount,
-        "share": words.share,
-        "interval": words.interval,
         # What we drew ourselves, and what `card_html` made sure of.
         "drawn": Markup,
     }
@@ -80,7 +80,7 @@ def _content(outcome: RecipeOutcome, folder: Path) -> dict[str, Any]:
     return {
         "outcome": outcome,
         "benchmark": outcome.benchmark,
-        "verdict": _verdict(outcome),
+        "verdict": verdict(outcome, steps.first_measure(outcome)),
         "tiles": steps.tiles(outcome),
         "groups": steps.groups(outcome),
         "trade_offs": tuple(_trade_offs(outcome)),
@@ -94,20 +94,6 @@ def _content(outcome: RecipeOutcome, folder: Path) -> dict[str, Any]:
         "paths": {step.name: shown_path(step.model, folder) for step in outcome.steps},
         "bundle": shown_path(outcome.bundle, folder) if outcome.bundle else "",
     }
-
-
-def _verdict(outcome: RecipeOutcome) -> tuple[str, str]:
-    """Its kind, for the style sheet, and a sentence."""
-    if not outcome.checks:
-        return "open", "The recipe has no gate: nothing was held against limits."
-    many = len(outcome.checks)
-    failed = sum(not check.met for check in outcome.checks)
-    if not failed:
-        checks = "its only check is" if many == 1 else f"all {many} checks are"
-        return "passed", f"The gate lets {outcome.result} through: {checks} met."
-    checks = "its only check" if many == 1 else f"{failed} of {many} checks"
-    are = "is" if failed == 1 else "are"
-    return "refused", f"The gate refuses {outcome.result}: {checks} {are} not met."
 
 
 def _judged(outcome: RecipeOutcome) -> tuple[tuple[Judged, StepOutcome], ...]:
@@ -156,7 +142,7 @@ def _trade_offs(outcome: RecipeOutcome) -> Iterator[Plot]:
     arrows = "An arrow leads from a step's model to the one made from it."
     times = [steps.invoke(step, 1) for step in outcome.steps]
     if all(times):
-        svg = plots.trade_off(
+        svg = trade_off(
             _marks(outcome, names, [time.p50 for time in times if time]),
             "ms an inference, p50 on 1 thread",
             gain,
@@ -164,7 +150,7 @@ def _trade_offs(outcome: RecipeOutcome) -> Iterator[Plot]:
             f"{gain} of each step over the time of an inference",
         )
         yield Plot(svg, f"Better is to the upper left. {arrows}")
-    svg = plots.trade_off(
+    svg = trade_off(
         _marks(outcome, names, [step.figures.bytes / 1000 for step in outcome.steps]),
         "kB of the model's file",
         gain,
@@ -185,25 +171,20 @@ def _marks(outcome: RecipeOutcome, names: Sequence[str], costs: Sequence[float])
     return found
 
 
-def _curves(outcome: RecipeOutcome) -> Iterator[Plot]:
-    """ROC and precision over recall for each class, those that the result is worst at first."""
+def _curves(outcome: RecipeOutcome) -> Iterator[tuple[str, tuple[Plot, ...]]]:
+    """ROC and precision over recall of each class by its name; of many, of the least found."""
     pairs = _of_classifiers(outcome)
     if not pairs:
         return
     for number in classes.shown_classes(pairs[-1][1], MOST_CURVES):
         found = [(model, quality.classes[number]) for model, quality in pairs]
         lines = [line for model, item in found if (line := _line(model, item))]
-        if not lines:
-            continue
-        label = found[-1][1].label
-        yield Plot(
-            plots.roc(lines, f"roc-{number}", f"ROC of {label}"),
-            f"{label}: found over false alarms",
-        )
-        yield Plot(
-            plots.precision_recall(lines, f"pr-{number}", f"Precision over recall of {label}"),
-            f"{label}: precision over recall",
-        )
+        if lines:
+            label = found[-1][1].label
+            roc = curve_plots.roc(lines, f"roc-{number}", f"ROC of {label}")
+            title = f"Precision over recall of {label}"
+            over_recall = curve_plots.precision_recall(lines, f"pr-{number}", title)
+            yield label, (Plot(roc, "ROC"), Plot(over_recall, "precision over recall"))
 
 
 def _line(model: Judged, found: ClassQuality) -> Line | None:
@@ -226,7 +207,7 @@ def _training(outcome: RecipeOutcome) -> Iterator[Plot]:
             title = f"Training of {step.name} by epoch"
             best = min(step.epochs, key=lambda epoch: epoch.validation.loss)
             yield Plot(
-                plots.training(step.epochs, f"training-{number}", title),
+                training(step.epochs, f"training-{number}", title),
                 f"{step.name}: {len(step.epochs)} epochs, least validation loss "
                 f"{best.validation.loss:.4g} in epoch {best.number}, then "
                 f"{words.share(best.validation.accuracy)} right",

@@ -30,13 +30,13 @@ class Cell:
 
     Attributes:
         text: it.
-        detail: what is told beside it, in small.
+        details: what is told beside it, in small.
         rank: ``best`` or ``worst`` of its row; else "".
         bar: it as a picture.
     """
 
     text: str
-    detail: str = ""
+    details: tuple[str, ...] = ()
     rank: str = ""
     bar: Bar | None = None
 
@@ -117,7 +117,7 @@ def _origin(steps: Sequence[StepOutcome]) -> list[Row]:
         row("on an Edge TPU", lambda step: step.edgetpu),
     ]
     took = tuple(
-        Cell(words.duration(step.seconds), "in an earlier run" if step.reused else "")
+        Cell(words.duration(step.seconds), ("in an earlier run",) if step.reused else ())
         for step in steps
     )
     kept = [row for row in rows if any(cell.text for cell in row.cells)]
@@ -125,41 +125,33 @@ def _origin(steps: Sequence[StepOutcome]) -> list[Row]:
 
 
 def _goodness(outcome: RecipeOutcome) -> list[Row]:
-    of_steps = [measures(step.quality) for step in outcome.steps]
-    of_baseline = measures(outcome.step(outcome.baseline).quality)
-    rows = []
-    for name in of_baseline:
-        shares = [found[name] for found in of_steps]
-        scale = Scale.over([share for item in shares for share in (item.low, item.high)])
-        told = [
-            Cell(
-                words.share(item.value),
-                words.interval(item.low, item.high),
-                bar=scale.bar(item.low, item.value, item.high),
-            )
-            for item in shares
-        ]
-        rows.append(Row(name, "95% interval", _ranked(told, [item.value for item in shares])))
-        rows.append(_difference(outcome, name, [item.value for item in shares]))
-    alike = [step.against_baseline for step in outcome.steps]
+    names = measures(outcome.step(outcome.baseline).quality)
     agreement = tuple(
-        Cell(words.share(found.agreement), f"of {words.count(found.pictures)} pictures")
+        Cell(words.share(found.agreement), (f"of {words.count(found.pictures)} pictures",))
         if found
         else Cell(words.NONE)
-        for found in alike
+        for found in (step.against_baseline for step in outcome.steps)
     )
-    return [*rows, Row("decides as the baseline", "", agreement)]
+    return [
+        *(_measure(outcome, name) for name in names),
+        Row("decides as the baseline", "", agreement),
+    ]
 
 
-def _difference(outcome: RecipeOutcome, name: str, values: Sequence[float | None]) -> Row:
+def _measure(outcome: RecipeOutcome, name: str) -> Row:
     base = measures(outcome.step(outcome.baseline).quality)[name].value
-    cells = (
-        Cell(words.NONE)
-        if value is None or base is None or step.name == outcome.baseline
-        else Cell(words.points(value - base))
-        for step, value in zip(outcome.steps, values, strict=True)
-    )
-    return Row(f"{name}, to the baseline", "", tuple(cells))
+    shares = [measures(step.quality)[name] for step in outcome.steps]
+    scale = Scale.over(end for item in shares for end in (item.low, item.high))
+    told = []
+    for step, item in zip(outcome.steps, shares, strict=True):
+        details = [words.interval(item.low, item.high)]
+        if step.name != outcome.baseline and item.value is not None and base is not None:
+            details.append(words.points(item.value - base))
+        bar = scale.bar(item.low, item.value, item.high)
+        told.append(Cell(words.share(item.value), tuple(filter(None, details)), bar=bar))
+    sure = any(item.low is not None for item in shares)
+    unit = f"95% interval; bars from {scale}" if sure else ""
+    return Row(name, unit, _ranked(told, [item.value for item in shares]))
 
 
 def _size(outcome: RecipeOutcome) -> list[Row]:
@@ -181,7 +173,7 @@ def _amounts(
     base = tell(outcome.step(outcome.baseline))
     values = [tell(step) for step in outcome.steps]
     told = [
-        Cell(words.count(value), f"{words.share(value / base, 0)} of the baseline")
+        Cell(words.count(value), (f"{words.share(value / base, 0)} of the baseline",))
         if base and step.name != outcome.baseline
         else Cell(words.count(value))
         for step, value in zip(outcome.steps, values, strict=True)
@@ -190,28 +182,24 @@ def _amounts(
 
 
 def _speed(outcome: RecipeOutcome) -> list[Row]:
-    rows = []
     base = invoke(outcome.step(outcome.baseline), 1)
     counts = sorted({item.threads for step in outcome.steps for item in step.figures.invokes})
+    rows = []
     for count in counts:
         found = [invoke(step, count) for step in outcome.steps]
-        threads = "1 thread" if count == 1 else f"{count} threads"
-        told = [
-            Cell(words.milliseconds(item.p50), f"p95 {words.milliseconds(item.p95)}")
-            if item
-            else Cell(words.NONE)
-            for item in found
-        ]
+        told = [_time(item, base) if item else Cell(words.NONE) for item in found]
         times = [-item.p50 if item else None for item in found]
-        rows.append(Row(f"p50, {threads}", "ms", _ranked(told, times)))
-        if base:
-            ratios = tuple(
-                Cell(words.times(item.p50 / base.p50)) if item else Cell(words.NONE)
-                for item in found
-            )
-            what = "over the baseline's" if count == 1 else "over the baseline's on 1 thread"
-            rows.append(Row(f"p50, {threads}", what, ratios))
+        threads = "1 thread" if count == 1 else f"{count} threads"
+        rows.append(Row(threads, "p50 in ms", _ranked(told, times)))
     return rows
+
+
+def _time(found: Invoke, base: Invoke | None) -> Cell:
+    tail = f"p95 {words.milliseconds(found.p95)}"
+    if base is None or found is base:
+        return Cell(words.milliseconds(found.p50), (tail,))
+    ratio = f"{words.share(found.p50 / base.p50, 0)} of the baseline"
+    return Cell(words.milliseconds(found.p50), (tail, ratio))
 
 
 def invoke(step: StepOutcome, threads: int) -> Invoke | None:
@@ -257,7 +245,7 @@ def tiles(outcome: RecipeOutcome) -> tuple[Tile, ...]:
 def _good(name: str, share: Share, base: Share | None) -> Tile:
     details = []
     if base and share.value is not None and base.value is not None:
-        details.append(f"{words.points(share.value - base.value)} to {words.share(base.value)}")
+        details.append(f"{words.points(share.value - base.value)} from {words.share(base.value)}")
     if share.low is not None:
         details.append(f"95%: {words.interval(share.low, share.high)}")
     return Tile(name, words.share(share.value), "", tuple(details))

@@ -20,6 +20,7 @@ from xml.etree.ElementTree import Element
 from model_export.errors import ExportError
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 FONT = 10.0
@@ -101,6 +102,13 @@ def figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width / 72, height / 72), dpi=72)
+
+
+def in_percent(axis: Axis) -> None:
+    """Label an axis of shares, 0..1, in percent."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
 
 
 def inline(drawn: Figure, name: str, title: str) -> str:

@@ -57,7 +57,7 @@ def times(ratio: float) -> str:
 
 def milliseconds(value: float) -> str:
     """Three digits that count."""
-    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+    return f"{value:#.3g}" if 0 < value < 99.95 else f"{value:,.0f}"
 
 
 def duration(seconds: float) -> str:
