@@ -7,6 +7,7 @@
 | ``rtsp://``, ``rtsps://``, ``http://``, ``https://`` | a stream |
 | ``picamera2:0`` | a camera on a Raspberry Pi's CSI connector |
 | ``synthetic:?width=640&height=360&fps=10&seconds=5&seed=1`` | pictures drawn by code |
+| ``scene:atm?width=640&height=360&fps=10&seconds=40&seed=1`` | a drawn lobby with real people |
 
 A new kind of source is a new module and a line in `_SOURCES`.
 """
@@ -21,7 +22,14 @@ from urllib.parse import unquote, urlsplit
 
 from edge_runtime.capture.images import SUFFIXES, Images
 from edge_runtime.capture.picamera import PicameraCamera
-from edge_runtime.capture.source import Source, SourceError, SourceInfo, SourceSettings
+from edge_runtime.capture.scene import scene
+from edge_runtime.capture.source import (
+    Picture,
+    Source,
+    SourceError,
+    SourceInfo,
+    SourceSettings,
+)
 from edge_runtime.capture.stream import Stream
 from edge_runtime.capture.synthetic import Synthetic
 from edge_runtime.capture.v4l2 import V4l2Camera
@@ -55,6 +63,7 @@ _SOURCES: dict[str, Callable[[str, SourceSettings], Source]] = {
     "https": _stream,
     "picamera2": PicameraCamera,
     "synthetic": Synthetic,
+    "scene": scene,
 }
 
 
@@ -78,7 +87,7 @@ def create_source(settings: SourceSettings) -> Source:
     return create(rest, settings)
 
 
-def probe(settings: SourceSettings) -> SourceInfo:
+def probe(settings: SourceSettings) -> tuple[SourceInfo, Picture]:
     """Open a source, take one picture and close it again: does it work, and what is it?
 
     Raises:
@@ -86,6 +95,7 @@ def probe(settings: SourceSettings) -> SourceInfo:
     """
     with closing(create_source(settings)) as source:
         info = source.open()
-        if source.read() is None:
-            raise SourceError(f"the source {settings.name} holds no pictures")
-        return info
+        picture = source.read()
+    if picture is None:
+        raise SourceError(f"{info.description} opens, but holds no picture")
+    return info, picture

@@ -38,6 +38,11 @@ OUTSIDE_PICTURE = "outside_picture"
 DEFAULT_CLASSES = ("person",)
 """What a rule looks for where nothing else is said."""
 
+MODEL_KINDS = ("path", "bundle", "name")
+"""The keys of which a model has exactly one."""
+FIXED_BY_BUNDLE = ("labels", "edgetpu_path", "output", "resize", "colour", "range")
+"""What a bundle says of its model itself, and its signature covers."""
+
 _NAME = re.compile(r"[^/+#\s]{1,64}")
 _DEVICE = re.compile(r"auto|cpu|tpu(:\d{1,2})?")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -64,6 +69,7 @@ SOURCE_KINDS = {
     "https": SourceKind(_STREAM, "https://10.0.0.7/video.mjpg"),
     "picamera2": SourceKind(_NUMBER, "picamera2:0"),
     "synthetic": SourceKind(re.compile(r".*"), "synthetic:?width=640&height=360&fps=10"),
+    "scene": SourceKind(re.compile(r"\w+(\?.*)?"), "scene:atm"),
 }
 """The kinds of sources by scheme. A path without a scheme is a file, too."""
 

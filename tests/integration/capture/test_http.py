@@ -91,7 +91,7 @@ def test_mjpeg_over_http_is_read_and_reconnected(server: MjpegServer) -> None:
 
 
 def test_a_password_over_http_reaches_the_camera(server: MjpegServer) -> None:
-    info = probe(SourceSettings(f"http://{CREDENTIALS}@{server.host}/private"))
+    info, _ = probe(SourceSettings(f"http://{CREDENTIALS}@{server.host}/private"))
     assert info.description == f"stream http://***@{server.host}/private, 64x48, over TCP"
 
 

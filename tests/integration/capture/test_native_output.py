@@ -16,7 +16,7 @@ from edge_runtime.capture.source import SourceError, SourceSettings
 from edge_runtime.capture.sources import probe
 for url in sys.argv[1:]:
     try:
-        print(probe(SourceSettings(url, open_timeout=2)).description)
+        print(probe(SourceSettings(url, open_timeout=2))[0].description)
     except SourceError as error:
         print(error)
 """

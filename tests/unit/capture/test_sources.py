@@ -76,7 +76,7 @@ def test_only_recordings_end() -> None:
 def test_an_unknown_scheme_is_named_with_those_that_are_known() -> None:
     assert sentence("foo:bar") == (
         "the source foo:bar is of an unknown kind, foo: use a path or one of file:, v4l2:, rtsp:, "
-        "rtsps:, http:, https:, picamera2:, synthetic:"
+        "rtsps:, http:, https:, picamera2:, synthetic:, scene:"
     )
 
 
@@ -170,7 +170,7 @@ def test_a_folder_without_pictures_says_which_count(tmp_path: Path) -> None:
 def test_a_file_url_is_decoded(tmp_path: Path) -> None:
     path = tmp_path / "a cat.png"
     cv2.imwrite(str(path), np.zeros((4, 6, 3), np.uint8))
-    info = probe(SourceSettings(f"file://{tmp_path}/a%20cat.png"))
+    info, _ = probe(SourceSettings(f"file://{tmp_path}/a%20cat.png"))
     assert (info.width, info.height, info.frames) == (6, 4, 1)
 
 
