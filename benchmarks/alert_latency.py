@@ -15,8 +15,8 @@ from benchmarks.material import CLIP, LABELS, MODEL, Row
 from edge_runtime.alerts.alert import Alert, AlertState, ModelIdentity, Origin, Severity
 from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.capture.camera import Pace
-from edge_runtime.config import CameraConfig, ModelConfig, MotionConfig, PresenceConfig
-from edge_runtime.inference.model import load_detector
+from edge_runtime.config import CameraConfig, MotionConfig, PresenceConfig
+from edge_runtime.inference.model import ModelSettings, load_detector
 from edge_runtime.messaging.publisher import Publisher
 from edge_runtime.messaging.settings import MqttSettings
 from edge_runtime.messaging.topics import Topics
@@ -31,7 +31,7 @@ _ALERTS = 300
 
 def arrival_to_commit(seconds: float = 30.0) -> Row:
     """A worker on real pictures at their own pace; every stage but the invoke, of each alert."""
-    model = ModelConfig(path=MODEL, labels=LABELS, device="cpu")
+    model = ModelSettings(MODEL, labels=LABELS, device="cpu")
     rules = (PresenceConfig(kind="presence", seconds=0.0, grace=0.0),)
     over: list[float] = []
     with tempfile.TemporaryDirectory() as name, Outbox(Path(name) / "o", _ORIGIN) as outbox:
@@ -50,7 +50,7 @@ def arrival_to_commit(seconds: float = 30.0) -> Row:
             arrived = alert.timestamp + alert.decided_after
             over.append(time.monotonic() - arrived - worker.times.latest(Stage.INVOKE))
 
-        detector = load_detector(wiring.model_settings(model, rules))
+        detector = load_detector(wiring.sought(model, rules))
         worker = Worker(Plan(camera, rules, model, stamps=()), detector, Pace.REAL, commit)
         worker.start()
         for _ in tqdm(range(int(seconds)), desc="arrival to commit", unit="s"):

@@ -10,10 +10,10 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.material import CLIP, LABELS, MODEL, Row
-from edge_runtime.config import CameraConfig, ModelConfig, MotionConfig, PresenceConfig
+from edge_runtime.config import CameraConfig, MotionConfig, PresenceConfig
 from edge_runtime.frame import Frame, Image
 from edge_runtime.inference.litert import LiteRtEngine
-from edge_runtime.inference.model import load_detector
+from edge_runtime.inference.model import ModelSettings, load_detector
 from edge_runtime.service import wiring
 from edge_runtime.timing import Stage, StageTimes
 
@@ -41,10 +41,10 @@ def measure(rounds: int = 4) -> tuple[list[Row], str]:
     # The gate does its work, but may spare no frame.
     motion = MotionConfig(longest_rest=0.01)
     camera = CameraConfig.model_validate({"name": "clip", "source": str(CLIP), "motion": motion})
-    model = ModelConfig(path=MODEL, labels=LABELS, device="cpu")
+    model = ModelSettings(MODEL, labels=LABELS, device="cpu")
     times = StageTimes(capacity=rounds * _COUNT)
     rules = (PresenceConfig(kind="presence"),)
-    detector = load_detector(wiring.model_settings(model, rules))
+    detector = load_detector(wiring.sought(model, rules))
     pipeline = wiring.pipeline(camera, rules, model, detector, times.lap)
     bare = LiteRtEngine(MODEL)
     invokes, sums = [], []

@@ -10,9 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.material import CLIP, LABELS, MODEL, Row
-from edge_runtime.config import CameraConfig, ModelConfig, MotionConfig, PresenceConfig
+from edge_runtime.config import CameraConfig, MotionConfig, PresenceConfig
 from edge_runtime.frame import Frame
-from edge_runtime.inference.model import load_detector
+from edge_runtime.inference.model import ModelSettings, load_detector
 from edge_runtime.service import wiring
 from edge_runtime.service.pipeline import Pipeline
 
@@ -70,7 +70,7 @@ def _pipeline(*, gate: bool) -> Pipeline:
     camera = CameraConfig.model_validate(
         {"name": "clip", "source": str(CLIP), "motion": MotionConfig(enabled=gate)}
     )
-    model = ModelConfig(path=MODEL, labels=LABELS, device="cpu")
+    model = ModelSettings(MODEL, labels=LABELS, device="cpu")
     rules = (PresenceConfig(kind="presence"),)
-    detector = load_detector(wiring.model_settings(model, rules))
+    detector = load_detector(wiring.sought(model, rules))
     return wiring.pipeline(camera, rules, model, detector)

@@ -40,8 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="edge-runtime",
         description="Watches cameras on the board beside them and alerts over MQTT.",
-        epilog="example: edge-runtime replay clip.mp4 --model detector.tflite "
-        "--labels labels.txt --presence person=1.0",
+        epilog="example: edge-runtime replay clip.mp4 --presence person=1.0",
     )
     parser.add_argument("--version", action="version", version=f"edge-runtime {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -122,8 +121,7 @@ def _add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "replay",
         "analyse a clip or folder, every frame on its own time; print alerts as JSON lines",
-        "edge-runtime replay clip.mp4 --model detector.tflite --labels labels.txt "
-        "--presence person=1.0 --video out.mp4",
+        "edge-runtime replay clip.mp4 --presence person=1.0 --video out.mp4",
     )
     parser.add_argument("clip", metavar="CLIP", help="a video, an image or a folder of images")
     _add_model(parser)
@@ -167,10 +165,23 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     """A model, from a configuration or from arguments."""
-    group = parser.add_argument_group("model", "either --config, or --model and what it needs")
+    group = parser.add_argument_group(
+        "model", "either --config, or --model and what it needs, or the person detector"
+    )
     group.add_argument("--config", type=Path, help="take model, zones and rules from this file")
-    group.add_argument("--model", type=Path, help="a .tflite file")
-    group.add_argument("--labels", type=Path, help="its class names, one a line")
+    group.add_argument(
+        "--model",
+        metavar="FILE|NAME",
+        help="a .tflite file, a .edgebundle, or the name of a bundle that comes with edge-runtime "
+        "(person)",
+    )
+    group.add_argument("--labels", type=Path, help="the class names of a .tflite file, one a line")
+    group.add_argument(
+        "--trusted-keys",
+        type=Path,
+        metavar="PATH",
+        help="whose bundles are taken, as in a configuration",
+    )
     group.add_argument("--device", help='"auto" (default), "cpu", "tpu" or "tpu:N"')
     group.add_argument("--threads", type=int, help="of the CPU's interpreter")
     group.add_argument("--threshold", type=float, help="score from which a detection counts")

@@ -11,10 +11,6 @@ crash the interpreter. FOLDER holds the files of a verified bundle.
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +25,7 @@ from edge_runtime.bundle.manifest import EDGETPU_MODEL, MODEL, PICTURE, Golden, 
 from edge_runtime.bundle.settings import model_settings
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.frame import Image
-from edge_runtime.inference import tflite_file
+from edge_runtime.inference import child, tflite_file
 from edge_runtime.inference.engine import ModelError
 from edge_runtime.inference.litert import LiteRtEngine
 from edge_runtime.inference.model import ModelSettings, load_detector
@@ -45,28 +41,7 @@ def prove(folder: Path, *, timeout: float = TIMEOUT) -> None:
     Raises:
         GoldenError: the child crashed, took too long, or the model sees something else.
     """
-    try:
-        child = subprocess.run(
-            [sys.executable, "-P", "-m", __name__, str(folder)],
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise GoldenError(
-            f"the model in {folder} was not loaded and tried within {timeout:g} s: "
-            "it is too large for this board"
-        ) from error
-    if child.returncode < 0:
-        name = signal.Signals(-child.returncode).name
-        raise GoldenError(f"the model in {folder} crashed the interpreter ({name}) when tried")
-    if child.returncode:
-        last = child.stderr.strip().rpartition("\n")[2]
-        raise GoldenError(f"the trial of the model in {folder} ended with {last}")
-    if child.stdout:
-        raise GoldenError(str(json.loads(child.stdout)["problem"]))
+    child.ask(__name__, folder, what=f"the model in {folder}", failed=GoldenError, timeout=timeout)
 
 
 def check(manifest: Manifest, folder: Path) -> None:
@@ -187,18 +162,13 @@ def _check_twin(model: Path) -> None:
     trial(model)
 
 
-def main() -> int:
-    """The child's side."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    folder = Path(sys.argv[1])
+def _tried(folder: Path) -> str:
     try:
         check(Manifest.model_validate_json((folder / MANIFEST).read_bytes()), folder)
     except EdgeRuntimeError as error:
-        sys.stdout.write(json.dumps({"problem": str(error)}))
-    return 0
+        return str(error)
+    return ""
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(child.answer(_tried))

@@ -29,4 +29,6 @@ def model_settings(
         range=manifest.input.range,
         output=manifest.outputs.kind,
         edgetpu_path=folder / EDGETPU_MODEL if has_twin else None,
+        name=manifest.name,
+        version=str(manifest.version),
     )

@@ -21,9 +21,11 @@ from edge_runtime.config.sections import (
     ZoneConfig,
     schema,
 )
+from edge_runtime.config.values import MODEL_KINDS
 
 __all__ = [
     "DAYS",
+    "MODEL_KINDS",
     "CameraConfig",
     "Config",
     "ConfigError",

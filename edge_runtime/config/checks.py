@@ -8,12 +8,11 @@ is told already.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from edge_runtime.config.errors import Finding, dotted, shown, suggestion
 from edge_runtime.config.lines import Key
-from edge_runtime.config.values import DEFAULT_CLASSES
+from edge_runtime.config.values import DEFAULT_CLASSES, FIXED_BY_BUNDLE, MODEL_KINDS
 
 Document = dict[str, Any]
 _Tables = list[tuple[Key, Document]]
@@ -36,22 +35,65 @@ def check(document: Document, labels: frozenset[str] | None) -> Iterator[Finding
     for key, rule in rules:
         yield from _unknown_cameras(key, rule, cameras)
         yield from _unknown_zone(key, rule, cameras)
+    yield from _model(document)
     if labels is not None:
         yield from _unknown_classes(document, rules, labels)
 
 
-def known_labels(document: Document, folder: Path) -> frozenset[str] | None:
-    """The class names in the model's labels file; None where there is none that can be read."""
+def production(document: Document) -> bool:
+    """Whether the configuration is that of a device on duty."""
     match document:
-        case {"model": {"labels": str(name)}} if name.isprintable():
-            from edge_runtime.inference.engine import ModelError
-            from edge_runtime.inference.labels import read_labels
+        case {"device": {"production": True}}:
+            return True
+    return False
 
-            try:
-                return frozenset(read_labels(folder / name))
-            except ModelError:
-                return None  # the key labels itself tells why
-    return None
+
+def _model(document: Document) -> Iterator[Finding]:
+    """A model is one thing, and has the keys that belong to it."""
+    match document:
+        case {"model": dict(model)}:
+            kinds = [key for key in MODEL_KINDS if key in model]
+            yield from _one_kind(kinds)
+            if kinds:
+                yield from _belonging(kinds[0], model, on_duty=production(document))
+
+
+def _one_kind(kinds: list[str]) -> Iterator[Finding]:
+    if not kinds:
+        yield Finding(
+            ("model",),
+            "names no model; one of path, bundle and name is asked for, e.g. "
+            'path = "models/detector.tflite"',
+        )
+    for key in kinds[1:]:
+        yield Finding(
+            ("model", key),
+            f"there is a {kinds[0]}, too; only one of path, bundle and name is asked for",
+        )
+
+
+def _belonging(kind: str, model: Document, *, on_duty: bool) -> Iterator[Finding]:
+    if kind != "path":
+        for key in FIXED_BY_BUNDLE:
+            if key in model:
+                yield Finding(
+                    ("model", key),
+                    "is said by the bundle, which is signed; leave it out",
+                )
+    elif on_duty:
+        yield Finding(
+            ("model", "path"),
+            "is a file that nobody signed; a device in production (device.production) takes a "
+            "bundle and trusted_keys only",
+        )
+    if kind != "bundle" and "trusted_keys" in model:
+        yield Finding(("model", "trusted_keys"), "is for a bundle, and there is none; leave it out")
+    if kind == "bundle" and on_duty and "trusted_keys" not in model:
+        yield Finding(
+            ("model", "trusted_keys"),
+            "is missing; a device in production (device.production) takes only what your keys "
+            'signed, e.g. trusted_keys = "keys"',
+        )
 
 
 def _repeated(names: Iterable[tuple[Key, str | None]], what: str) -> Iterator[Finding]:

@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edge_runtime.config.checks import check, known_labels
+from edge_runtime.config.checks import check
 from edge_runtime.config.errors import ConfigError, Finding, Problem, dotted
 from edge_runtime.config.findings import findings
-from edge_runtime.config.lines import find_line
-from edge_runtime.config.sections import Config, schema
+from edge_runtime.config.lines import Key, find_line
+from edge_runtime.config.models import Looked, look
+from edge_runtime.config.sections import Config, plain_schema
 from edge_runtime.config.values import Context
 
 
@@ -64,13 +65,25 @@ def of_document(document: dict[str, Any], folder: Path, called: str) -> Config:
 
 
 def _validated(document: dict[str, Any], context: Context) -> tuple[Config | None, list[Finding]]:
-    labels = known_labels(document, context.folder) if context.check_files else None
-    found = list(check(document, labels))
+    name = document.get("model")
+    if isinstance(name, str):
+        config, found = _validated({**document, "model": {"name": name}}, context)
+        return config, [Finding(_model_alone(each.key), each.text) for each in found]
+    looked = look(document, context.folder) if context.check_files else Looked()
+    found = list(check(document, looked.labels))
+    # What belongs together comes first: a bundle beside a file needs no verdict of its own.
+    if looked.finding and not any(each.key[:1] == ("model",) for each in found):
+        found.append(looked.finding)
     try:
         config = Config.model_validate(document, context=context)
     except ValidationError as error:
-        return None, [*found, *findings(error.errors(include_url=False), document, schema())]
+        return None, [*found, *findings(error.errors(include_url=False), document, plain_schema())]
     return config, found
+
+
+def _model_alone(key: Key) -> Key:
+    """The key of what is wrong where ``model`` is a name and no table."""
+    return key[:1] if key[:1] == ("model",) else key
 
 
 def read_text(path: Path) -> str:

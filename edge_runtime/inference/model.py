@@ -55,6 +55,7 @@ class ModelSettings:
         edgetpu_path: the file for the Edge TPU; None: beside `path`, with ``_edgetpu`` after its
             stem.
         max_detections: the largest number of detections in a frame.
+        name, version: what alerts call the model; None: the file's name, and what it says itself.
 
     Raises:
         ModelError: a value is out of its range.
@@ -73,6 +74,8 @@ class ModelSettings:
     output: str = AUTO
     edgetpu_path: Path | None = None
     max_detections: int = 100
+    name: str | None = None
+    version: str | None = None
 
     def __post_init__(self) -> None:
         if not _DEVICE.fullmatch(self.device):
@@ -180,7 +183,7 @@ def load_detector(
     selection = Selection(_thresholds(settings, labels), settings.max_detections)
     decode = kind.decoder(outputs, labels, selection)
     preprocessor = _preprocessor(settings, kind, cpu_file, cpu.input)
-    cpu_identity = _identity(cpu_file)
+    cpu_identity = _identity(settings, cpu_file)
 
     index, reason = _tpu_index(settings, nth, cpu_file, tpu_file, library)
     if tpu_file is None or index is None:
@@ -200,7 +203,7 @@ def load_detector(
         clock=clock,
         backoff=backoff,
     )
-    tpu_identity = _identity(tpu_file)
+    tpu_identity = _identity(settings, tpu_file)
     return Detector(
         engine=engine,
         preprocessor=preprocessor,
@@ -324,5 +327,7 @@ def _preprocessor(
     )
 
 
-def _identity(file: ModelFile) -> ModelIdentity:
-    return ModelIdentity(file.path.stem, file.version, file.sha256)
+def _identity(settings: ModelSettings, file: ModelFile) -> ModelIdentity:
+    name = file.path.stem if settings.name is None else settings.name
+    version = file.version if settings.version is None else settings.version
+    return ModelIdentity(name, version, file.sha256)

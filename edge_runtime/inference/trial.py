@@ -1,20 +1,15 @@
 """Loads a model in a child process first, for a damaged file can crash an interpreter.
 
-``python -m edge_runtime.inference.trial MODEL.tflite`` is that child: it loads the file, runs it
-once on grey and says on its standard output what became of it. The child imports what that needs
-and nothing more.
+``python -m edge_runtime.inference.trial MODEL.tflite`` is that child: it loads the file, and runs
+it once on grey.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
-from edge_runtime.inference import litert
+from edge_runtime.inference import child, litert
 from edge_runtime.inference.engine import InvokeError, ModelError
 from edge_runtime.inference.tflite_file import EDGETPU_OP
 
@@ -31,55 +26,16 @@ def trial(path: Path, *, timeout: float = TIMEOUT) -> None:
     Raises:
         ModelError: the child was killed, took longer than `timeout` seconds, or said no.
     """
+    child.ask(__name__, path, what=f"model {path}", failed=ModelError, timeout=timeout)
+
+
+def _tried(path: Path) -> str:
     try:
-        child = subprocess.run(
-            [sys.executable, "-P", "-m", __name__, str(path)],
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ModelError(
-            f"model {path} was not loaded and run once within {timeout:g} s: "
-            "it is damaged, or too large for this board"
-        ) from error
-    if child.returncode < 0:
-        name = signal.Signals(-child.returncode).name
-        raise ModelError(
-            f"model {path} is damaged: loading it crashed the interpreter ({name}), "
-            "in a trial process; copy it again"
-        )
-    problem = _problem(child.stdout)
-    if problem is None:
-        last = child.stderr.strip().rpartition("\n")[2]
-        raise ModelError(f"the trial of model {path} ended with {child.returncode}: {last}")
-    if problem:
-        raise ModelError(problem)
-
-
-def _problem(answer: str) -> str | None:
-    """What the child said: a sentence, or "" for none; None where it said nothing."""
-    try:
-        return str(json.loads(answer)["problem"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def main() -> int:
-    """The child's side."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    problem = ""
-    try:
-        litert.LiteRtEngine(Path(sys.argv[1]))
+        litert.LiteRtEngine(path)
     except (ModelError, InvokeError) as error:
-        problem = "" if EDGETPU_OP in str(error) else str(error)
-    sys.stdout.write(json.dumps({"problem": problem}))
-    return 0
+        return "" if EDGETPU_OP in str(error) else str(error)
+    return ""
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(child.answer(_tried))

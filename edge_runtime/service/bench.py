@@ -14,7 +14,7 @@ from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.capture.camera import Pace
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.model import load_detector
-from edge_runtime.service import board, wiring
+from edge_runtime.service import board, models, wiring
 from edge_runtime.service.replay import Replay
 from edge_runtime.service.worker import Plan, Worker
 from edge_runtime.timing import Stage
@@ -85,9 +85,9 @@ def bench(what: Replay, seconds: float, *, fast: bool) -> Figures:
     Raises:
         EdgeRuntimeError: the source or the model cannot be used, or no frame came.
     """
-    detector = load_detector(wiring.model_settings(what.model, what.rules))
-    plan = Plan(what.camera, what.rules, what.model, stamps=())
-    with tempfile.TemporaryDirectory() as folder:
+    with models.borrowed(what.model) as model, tempfile.TemporaryDirectory() as folder:
+        detector = load_detector(wiring.sought(model.settings, what.rules))
+        plan = Plan(what.camera, what.rules, model.settings, stamps=())
         outbox = Outbox(Path(folder) / "outbox.sqlite", what.origin)
 
         def commit(alert: Alert, model: ModelIdentity) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,35 +56,29 @@ def _summary(config: Config) -> str:
 
 def _model(config: Config) -> Finding:
     from edge_runtime.inference.model import load_detector
-    from edge_runtime.service import wiring
+    from edge_runtime.service import models, wiring
 
     try:
-        detector = load_detector(wiring.model_settings(config.model, config.rules))
+        with models.borrowed(config.model, on_duty=config.device.production) as model:
+            detector = load_detector(wiring.sought(model.settings, config.rules))
     except EdgeRuntimeError as error:
         return Finding(False, "model", str(error))
     status = detector.status()
-    text = (
-        f"{config.model.path.name} with {len(detector.labels)} classes on {status.backend}: "
-        f"{status.reason}"
-    )
-    return Finding(True, "model", text)
+    text = f"{model.title} with {len(detector.labels)} classes on {status.backend}: {status.reason}"
+    return Finding(True, "model", f"{text}; {model.warning}" if model.warning else text)
 
 
 def _camera(camera: CameraConfig) -> Finding:
     """Open the camera and take one picture."""
     from edge_runtime.capture.source import SourceError
-    from edge_runtime.capture.sources import create_source
+    from edge_runtime.capture.sources import probe
     from edge_runtime.service import wiring
 
     about = f"camera {camera.name}"
     try:
-        with closing(create_source(wiring.source_settings(camera))) as source:
-            info = source.open()
-            picture = source.read()
+        info, picture = probe(wiring.source_settings(camera))
     except SourceError as error:
         return Finding(False, about, str(error))
-    if picture is None:
-        return Finding(False, about, f"{info.description} opens, but holds no picture")
     height, width = picture.image.shape[:2]
     rate = f" at {info.fps:g} pictures a second" if info.fps else ""
     return Finding(True, about, f"{info.description} gives {width} x {height} pixels{rate}")

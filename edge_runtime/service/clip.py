@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.alerts.alert import Origin
-from edge_runtime.config import ModelConfig, load, of_document, read_document
+from edge_runtime.bundle.shipped import PERSON, SUFFIX, shipped
+from edge_runtime.config import MODEL_KINDS, ModelConfig, load, of_document, read_document
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.service.replay import Replay
 
@@ -49,22 +50,44 @@ def model_of(arguments: argparse.Namespace) -> ModelConfig:
 def _base(arguments: argparse.Namespace) -> tuple[dict[str, Any], Path]:
     """The configuration's document, or an empty one, with the model that the arguments name."""
     own = {key: value for key in _MODEL_KEYS if (value := getattr(arguments, key)) is not None}
-    if arguments.labels:
-        own["labels"] = str(arguments.labels.absolute())
-    if arguments.model:
-        own["path"] = str(arguments.model.absolute())
+    for key in ("labels", "trusted_keys"):
+        if path := getattr(arguments, key):
+            own[key] = str(path.absolute())
+    own |= _named_model(arguments.model)
     if arguments.config:
         load(arguments.config)  # tells what is wrong with the file itself, with its lines
         document = read_document(arguments.config)
-        model = own if arguments.model else document["model"] | own
-        return document | {"model": model}, arguments.config.absolute().parent
+        return document | {"model": _model(document, own)}, arguments.config.absolute().parent
     if not arguments.model:
-        raise ArgumentError(
-            "no model: give --model FILE.tflite and --labels FILE, or --config FILE"
-        )
+        if PERSON not in shipped():
+            raise ArgumentError(
+                "no model: give --model FILE.tflite and --labels FILE, or --model BUNDLE, or "
+                "--config FILE"
+            )
+        own["name"] = PERSON
     device = {"site": "local", "name": "replay"}
     cameras = [{"name": "clip", "source": "synthetic:"}]
     return {"device": device, "model": own, "cameras": cameras}, Path.cwd()
+
+
+def _named_model(text: str | None) -> dict[str, str]:
+    """What --model names: a file, a bundle, or the name of one that comes with the package."""
+    if text is None:
+        return {}
+    path = Path(text)
+    if path.suffix == SUFFIX:
+        return {"bundle": str(path.absolute())}
+    if text in shipped() or not (path.exists() or path.suffix or len(path.parts) > 1):
+        return {"name": text}
+    return {"path": str(path.absolute())}
+
+
+def _model(document: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The configuration's model, unless the arguments name another, and what they say of it."""
+    if not own.keys().isdisjoint(MODEL_KINDS):
+        return own
+    configured = document["model"]
+    return ({"name": configured} if isinstance(configured, str) else configured) | own
 
 
 def _camera(arguments: argparse.Namespace, cameras: list[dict[str, Any]]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from edge_runtime.config import Config, load
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.messaging.publisher import Publisher
 from edge_runtime.messaging.topics import Topics
-from edge_runtime.service import board, wiring
+from edge_runtime.service import board, models, wiring
 from edge_runtime.service.control import SOCKET_NAME, ControlServer
 from edge_runtime.service.fleet import Fleet
 from edge_runtime.service.systemd import Notifier
@@ -52,8 +52,9 @@ class Daemon:
         self._told: dict[str, Any] | None = None
         self._stuck: set[str] = set()
         device = config.device
-        state = wiring.made_state_directory(config)
+        self._state = state = wiring.made_state_directory(config)
         self._outbox = Outbox(state / "outbox.sqlite", Origin(device.site, device.name))
+        self._model: models.ReadyModel | None = None
         self._fleet = Fleet(pace, self._commit)
         self._publisher = self._make_publisher()
         self._control = ControlServer(state / SOCKET_NAME, self.status)
@@ -67,7 +68,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda number, _frame: self._signals.put(number))
         try:
-            self._fleet.apply(self._config, _WORKERS_STOP_SECONDS)
+            self._watch_with(self._config)
             if self._publisher:
                 self._publisher.start()
             else:
@@ -83,6 +84,7 @@ class Daemon:
         return {
             "state": "degraded" if reasons else "online",
             "reasons": reasons,
+            "warnings": self._warnings(),
             "version": edge_runtime.__version__,
             "site": self._config.device.site,
             "device": self._config.device.name,
@@ -96,6 +98,17 @@ class Daemon:
             "mqtt": self._link_status(),
             "cameras": [worker.status() for worker in self._fleet],
         }
+
+    def _watch_with(self, config: Config) -> None:
+        """Watch as `config` says; an EdgeRuntimeError leaves all as it was."""
+        model = models.ready(config, self._state)
+        self._fleet.apply(config, model.settings, _WORKERS_STOP_SECONDS)
+        self._model = model
+
+    def _warnings(self) -> list[str]:
+        """What is as it was configured, and has to be known all the same."""
+        model = self._model  # a reload in the main thread may replace it
+        return [model.warning] if model and model.warning else []
 
     def _commit(self, alert: Alert, model: ModelIdentity) -> None:
         event = self._outbox.commit(
@@ -215,7 +228,7 @@ class Daemon:
                 logger.warning("device and state_dir change only with a restart")
                 # model_copy keeps the path that the configuration came from.
                 config = config.model_copy(update={"device": self._config.device})
-            self._fleet.apply(config, _WORKERS_STOP_SECONDS)
+            self._watch_with(config)
         except EdgeRuntimeError as error:
             logger.error("the configuration stays as it was: %s", error)
         else:

@@ -15,7 +15,7 @@ from edge_runtime.detections import Detections
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.frame import Image
 from edge_runtime.inference.model import load_detector
-from edge_runtime.service import wiring
+from edge_runtime.service import models
 from edge_runtime.service.overlay import draw_detections
 
 
@@ -43,15 +43,16 @@ def detect(images: Sequence[Path], model: ModelConfig, draw: Path | None) -> Ite
     Raises:
         EdgeRuntimeError: the model or an image cannot be used.
     """
-    detector = load_detector(wiring.model_settings(model))
-    if draw is not None:
-        _make_folder(draw)
-    for path in images:
-        image = _read(path)
-        detections = _sure(detector.detect(image), model)
+    with models.borrowed(model) as ready:
+        detector = load_detector(ready.settings)
         if draw is not None:
-            _write(draw / f"{path.stem}.png", draw_detections(image, detections))
-        yield Seen(path, (image.shape[1], image.shape[0]), detections)
+            _make_folder(draw)
+        for path in images:
+            image = _read(path)
+            detections = detector.detect(image)
+            if draw is not None:
+                _write(draw / f"{path.stem}.png", draw_detections(image, detections))
+            yield Seen(path, (image.shape[1], image.shape[0]), detections)
 
 
 def as_table(seen: Seen) -> str:
@@ -84,13 +85,6 @@ def as_json(seen: Seen) -> str:
             ],
         }
     )
-
-
-def _sure(detections: Detections, model: ModelConfig) -> Detections:
-    """Without what only a tracker could use."""
-    least = [model.thresholds.get(label, model.threshold) for label in detections.labels]
-    sure = detections.scores >= np.array(least, np.float32)[detections.class_ids]
-    return detections.where(sure)
 
 
 def _read(path: Path) -> Image:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from edge_runtime.capture.camera import Pace
 from edge_runtime.config import Config
-from edge_runtime.inference.model import load_detector
+from edge_runtime.inference.model import ModelSettings, load_detector
 from edge_runtime.service import wiring
 from edge_runtime.service.worker import Commit, Plan, Worker
 
@@ -26,13 +26,18 @@ class Fleet:
     def __iter__(self) -> Iterator[Worker]:
         return iter(tuple(self._workers.values()))
 
-    def apply(self, config: Config, stop_seconds: float) -> None:
+    def apply(self, config: Config, model: ModelSettings, stop_seconds: float) -> None:
         """Start what is new, stop what is gone, replace what has changed, leave the rest alone.
+
+        Args:
+            config: what there is to watch.
+            model: its model, ready to be loaded.
+            stop_seconds: how long what stops may take.
 
         Raises:
             ModelError: a model cannot be used. Then nothing has been touched.
         """
-        plans = [Plan.of(camera, config) for camera in config.cameras]
+        plans = [Plan.of(camera, config, model) for camera in config.cameras]
         changed = {
             place: plan
             for place, plan in enumerate(plans)
@@ -64,7 +69,7 @@ class Fleet:
         return [
             Worker(
                 plan,
-                load_detector(wiring.model_settings(plan.model, plan.rules), nth=place),
+                load_detector(wiring.sought(plan.model, plan.rules), nth=place),
                 self._pace,
                 self._commit,
             )

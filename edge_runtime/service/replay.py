@@ -19,7 +19,7 @@ from edge_runtime.config import CameraConfig, ModelConfig, RuleConfig
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.frame import Frame, Image
 from edge_runtime.inference.model import Detector, load_detector
-from edge_runtime.service import board, wiring
+from edge_runtime.service import board, models, wiring
 from edge_runtime.service.overlay import Overlay
 from edge_runtime.service.pipeline import Analysed, Pipeline
 
@@ -88,13 +88,14 @@ def replay(
     Raises:
         EdgeRuntimeError: the clip, the model or the video cannot be used.
     """
-    detector = load_detector(wiring.model_settings(what.model, what.rules))
-    pipeline = wiring.pipeline(what.camera, what.rules, what.model, detector)
-    teller = _Teller(what, detector, tell)
     frames = looked = failed = 0
-    began = time.perf_counter()
     timestamp = 0.0
     with ExitStack() as stack:
+        model = stack.enter_context(models.borrowed(what.model)).settings
+        detector = load_detector(wiring.sought(model, what.rules))
+        pipeline = wiring.pipeline(what.camera, what.rules, model, detector)
+        teller = _Teller(what, detector, tell)
+        began = time.perf_counter()
         recording = stack.enter_context(
             Recording(wiring.source_settings(what.camera), start_wall=what.start)
         )

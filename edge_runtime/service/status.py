@@ -37,7 +37,7 @@ def as_text(status: dict[str, Any]) -> str:
         f"{status['site']}/{status['device']} is {status['state']}, "
         f"edge-runtime {status['version']}, since {status['started']}"
     ]
-    lines += [f"  ! {reason}" for reason in status["reasons"]]
+    lines += [f"  ! {text}" for text in (*status["reasons"], *status["warnings"])]
     lines.append(f"  outbox: {status['outbox']['depth']} alerts wait")
     lines.append(f"  broker: {_link(status['mqtt'])}")
     lines += [_camera(camera) for camera in status["cameras"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,13 +16,11 @@ from edge_runtime.config import (
     DAYS,
     CameraConfig,
     Config,
-    ModelConfig,
     RuleConfig,
     ScheduleConfig,
 )
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.model import ModelSettings
-from edge_runtime.inference.preprocess import Colour, Resize
 from edge_runtime.messaging.settings import MqttSettings, default_client_id
 from edge_runtime.rules.presence import Presence, PresenceSettings
 from edge_runtime.rules.rule import Rule
@@ -75,7 +74,7 @@ def default_state_directory() -> Path:
 def pipeline(
     camera: CameraConfig,
     rules: tuple[RuleConfig, ...],
-    model: ModelConfig,
+    model: ModelSettings,
     detector: Looks,
     lap: Lap = no_lap,
 ) -> Pipeline:
@@ -134,27 +133,18 @@ def source_settings(camera: CameraConfig) -> SourceSettings:
     )
 
 
-def model_settings(model: ModelConfig, rules: Iterable[RuleConfig] = ()) -> ModelSettings:
-    """How the model is loaded: for the classes that `rules` ask for, or for all if there are none.
+def sought(model: ModelSettings, rules: Iterable[RuleConfig] = ()) -> ModelSettings:
+    """How `model` is loaded for the classes that `rules` ask for, or for all if there are none.
 
     The detector is asked for less sure detections than those that begin a track: the tracker
     goes on with what it knows on their word.
     """
     classes = frozenset(label for rule in rules for label in rule.classes)
-    return ModelSettings(
-        model.path,
+    return replace(
+        model,
         classes=classes or None,
-        labels=model.labels,
-        device=model.device,
-        threads=model.threads,
         threshold=model.threshold * CONTINUE_FRACTION,
         thresholds={name: least * CONTINUE_FRACTION for name, least in model.thresholds.items()},
-        resize=Resize(model.resize) if model.resize else None,
-        colour=Colour(model.colour),
-        range=model.range,
-        output=model.output,
-        edgetpu_path=model.edgetpu_path,
-        max_detections=model.max_detections,
     )
 
 

@@ -7,16 +7,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from edge_runtime.alerts.alert import Alert, ModelIdentity
 from edge_runtime.alerts.outbox import OutboxError
 from edge_runtime.backoff import Backoff
 from edge_runtime.capture.camera import Camera, CameraState, Pace
-from edge_runtime.config import CameraConfig, Config, ModelConfig, RuleConfig
+from edge_runtime.config import CameraConfig, Config, RuleConfig
 from edge_runtime.frame import Frame
 from edge_runtime.inference.failover import EngineState
-from edge_runtime.inference.model import Detector
+from edge_runtime.inference.model import Detector, ModelSettings
 from edge_runtime.service import wiring
 from edge_runtime.timing import Stage, StageTimes
 
@@ -40,17 +41,17 @@ class Plan:
 
     camera: CameraConfig
     rules: tuple[RuleConfig, ...]
-    model: ModelConfig
+    model: ModelSettings
     stamps: tuple[tuple[int, int], ...]
 
     @classmethod
-    def of(cls, camera: CameraConfig, config: Config) -> Plan:
-        """The plan of one camera of `config`."""
-        model = config.model
+    def of(cls, camera: CameraConfig, config: Config, model: ModelSettings) -> Plan:
+        """The plan of one camera of `config`, whose model is ready as `model`."""
         # A file for the Edge TPU, or for the CPU, may stand beside the one that is named.
         stem = model.path.stem.removesuffix("_edgetpu")
         twins = (model.path.with_stem(stem), model.path.with_stem(f"{stem}_edgetpu"))
-        files = (*twins, model.labels, model.edgetpu_path)
+        labels = model.labels if isinstance(model.labels, Path) else None
+        files = (*twins, labels, model.edgetpu_path)
         stats = [path.stat() for path in files if path is not None and path.exists()]
         stamps = tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
         return cls(camera, config.rules_for(camera.name), model, stamps)

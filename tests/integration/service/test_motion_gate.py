@@ -14,7 +14,7 @@ from edge_runtime.capture.source import Picture, SourceSettings
 from edge_runtime.capture.video import VideoFile
 from edge_runtime.config import Config, load
 from edge_runtime.inference.model import load_detector
-from edge_runtime.service import wiring
+from edge_runtime.service import models, wiring
 from tests.daemon import Daemon, camera, presence
 from tests.segments import EMPTY, FPS
 
@@ -60,8 +60,9 @@ def play(config: Config, cost: Cost) -> None:
         source.append(EmptyStretches(Path(wanted.url), wanted))
         return source[0]
 
-    detector = load_detector(wiring.model_settings(config.model, config.rules))
-    pipeline = wiring.pipeline(settings, config.rules, config.model, detector)
+    with models.borrowed(config.model) as model:
+        detector = load_detector(wiring.sought(model.settings, config.rules))
+        pipeline = wiring.pipeline(settings, config.rules, model.settings, detector)
     watched = Camera(settings.name, wiring.source_settings(settings), create=create)
     watched.start()
     began = time.thread_time()

@@ -34,7 +34,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     config = loaded(tmp_path, MINIMAL + '[[rules]]\nkind = "presence"\n')
     camera, rule = config.cameras[0], config.rules[0]
     assert (config.mqtt, config.device.state_dir, config.model.labels) == (None, None, None)
-    assert (config.model.device, config.model.threads, config.model.threshold) == ("auto", 1, 0.5)
+    assert (config.model.device, config.model.threads, config.model.threshold) == ("auto", 1, None)
     assert (camera.fps, camera.resolution, camera.stale_after) == (None, None, 5.0)
     assert (camera.motion, camera.zones) == (MotionConfig(), ())
     assert (rule.name, rule.classes, rule.cameras, rule.zone) == (

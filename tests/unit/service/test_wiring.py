@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.config import load
-from edge_runtime.service import wiring
+from edge_runtime.service import models, wiring
 from tests.daemon import Daemon, camera
 
 
@@ -44,6 +44,7 @@ def test_the_detector_is_asked_for_less_sure_detections_than_begin_a_track(
 ) -> None:
     tables = [small_model + "threshold = 0.5\nthresholds = {person = 0.8}\n"]
     config = load(Daemon(tmp_path, [*tables, camera("atm", "synthetic:")]).config)
-    settings = wiring.model_settings(config.model)
+    with models.borrowed(config.model) as model:
+        settings = wiring.sought(model.settings)
     assert settings.threshold == pytest.approx(0.3)
     assert settings.thresholds == pytest.approx({"person": 0.48})

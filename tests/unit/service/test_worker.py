@@ -18,8 +18,8 @@ from edge_runtime.alerts.outbox import OutboxError
 from edge_runtime.capture.camera import Pace
 from edge_runtime.config import Config, load
 from edge_runtime.inference.engine import InvokeError
-from edge_runtime.inference.model import Detector, load_detector
-from edge_runtime.service import wiring
+from edge_runtime.inference.model import Detector, ModelSettings, load_detector
+from edge_runtime.service import models, wiring
 from edge_runtime.service.worker import Commit, Plan, Worker
 from tests.broker import wait_for
 from tests.daemon import Daemon, camera, presence
@@ -56,14 +56,20 @@ def config(small_model: str, tmp_path: Path) -> Config:
     return load(Daemon(tmp_path, [small_model, camera("atm", "synthetic:?fps=20")]).config)
 
 
+def model_of(config: Config) -> ModelSettings:
+    """The configuration's model, which is a file."""
+    with models.borrowed(config.model) as model:
+        return model.settings
+
+
 @contextmanager
 def working(
     config: Config, commit: Commit = nobody_keeps, pace: Pace = Pace.REAL
 ) -> Iterator[tuple[Worker, Wrapped]]:
     """A started worker for the only camera of `config`, and its detector."""
     (settings,) = config.cameras
-    detector = Wrapped(load_detector(wiring.model_settings(config.model, config.rules)))
-    worker = Worker(Plan.of(settings, config), detector, pace, commit)  # type: ignore[arg-type]
+    detector = Wrapped(load_detector(wiring.sought(model_of(config), config.rules)))
+    worker = Worker(Plan.of(settings, config, model_of(config)), detector, pace, commit)  # type: ignore[arg-type]
     worker.start()
     yield worker, detector
     detector.goes_on.set()
@@ -143,9 +149,9 @@ def test_inferences_that_fail_are_told_once_and_degrade_until_they_work(
 
 def test_an_inference_that_fails_is_not_the_first(config: Config) -> None:
     (settings,) = config.cameras
-    detector = Wrapped(load_detector(wiring.model_settings(config.model)))
+    detector = Wrapped(load_detector(wiring.sought(model_of(config))))
     detector.failure = InvokeError("the model failed")
-    plan = Plan.of(settings, config)
+    plan = Plan.of(settings, config, model_of(config))
     worker = Worker(plan, detector, Pace.REAL, nobody_keeps)  # type: ignore[arg-type]
     worker.start()
     wait_for(lambda: worker.status()["failed_inferences"] > 3, "it fails")
@@ -248,7 +254,7 @@ def test_a_plan_changes_with_what_it_is_made_of_and_with_nothing_else(
 
     def plan(*tables: str) -> Plan:
         config = load(Daemon(tmp_path, [model, camera("atm", "synthetic:"), *tables]).config)
-        return Plan.of(config.cameras[0], config)
+        return Plan.of(config.cameras[0], config, model_of(config))
 
     first = plan(presence())
     assert plan(presence()) == first
@@ -267,7 +273,7 @@ def test_a_plan_changes_with_what_it_is_made_of_and_with_nothing_else(
 def test_the_pictures_for_these_tests_are_told_apart_by_the_small_model(
     config: Config, data_dir: Path
 ) -> None:
-    detector = load_detector(wiring.model_settings(config.model))
+    detector = load_detector(wiring.sought(model_of(config)))
     for name, expected in (("squat.jpg", "person"), ("cat.jpg", "nobody")):
         found = detector.detect(cv2.imread(str(data_dir / "images" / name)))  # type: ignore[arg-type]
         assert [found.label(n) for n in range(len(found))] == [expected]
