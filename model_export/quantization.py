@@ -31,6 +31,7 @@ from model_export.errors import ExportError
 from model_export.flatbuffer import EditableModel
 from model_export.observation import Inputs, Observed, observe
 from model_export.operator_versions import state_versions
+from model_export.saturation import saturated
 from model_export.writing import write_whole
 
 _SMALL_WEIGHTS = 1024
@@ -61,6 +62,9 @@ class Io(StrEnum):
 
 _STEPS = {Precision.INT8: 255, Precision.INT16X8: 65_534}
 """How many steps there are between the least and the greatest value that flows."""
+
+_SCORES = {Precision.INT8: 1 << 8, Precision.INT16X8: 1 << 15}
+"""How many values a sigmoid's output has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,14 +245,14 @@ def apply(model: FloatModel, how: Quantization, only: str | None = None) -> byte
     if how.precision is Precision.FLOAT32:
         return model.content
     ready = EditableModel(model.content)
+    ranges = model.ranges
     if how.calibrated:
+        ranges = saturated(ready, ranges, _SCORES[how.precision])
         rounded = {only} if only else set(model.layers()) - kept
         correct_bias(ready, {name: by for name, by in model.corrections.items() if name in rounded})
-        make_room(ready, model.ranges, _STEPS[how.precision])
+        make_room(ready, ranges, _STEPS[how.precision])
     with _quiet():
-        content = _rewritten(
-            ready.pack(), model.ranges, how, _exactly(only) if only else ".*", kept
-        )
+        content = _rewritten(ready.pack(), ranges, how, _exactly(only) if only else ".*", kept)
     made = EditableModel(content)
     state_versions(made)
     return made.pack()
