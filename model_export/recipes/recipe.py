@@ -155,8 +155,20 @@ class AugmentationTable(Table):
         return Augmentation({effect: getattr(self, effect) for effect in Effect})
 
 
-class _Training(Table):
-    """What all trainings have."""
+class _Step(Table):
+    """What all steps have."""
+
+    name: StepName = Field(description="What the step is called.", examples=["whole"])
+    source: StepName | None = Field(
+        default=None,
+        alias="from",
+        description="The step whose model it takes; by default the step before it.",
+        examples=["whole"],
+    )
+
+
+class _Learning(_Step):
+    """What all steps have that learn."""
 
     epochs: Epochs = Field(default=20, description="At most so many.", examples=[20])
     learning_rate: Rate = Field(
@@ -164,9 +176,6 @@ class _Training(Table):
     )
     patience: Epochs = Field(
         default=8, description="Epochs without a better validation after which it ends."
-    )
-    averaged: bool = Field(
-        default=True, description="Whether a moving average of the weights is kept."
     )
     batch: int = Field(default=32, ge=2, le=4096, description="Pictures a step.")
     imbalance: Annotated[Imbalance, _Loose] = Field(
@@ -177,6 +186,14 @@ class _Training(Table):
     augmentation: AugmentationTable | None = Field(
         default=None,
         description="What happens to pictures; by default what cameras in branches do to them.",
+    )
+
+
+class _Training(_Learning):
+    """What all trainings without rounding have."""
+
+    averaged: bool = Field(
+        default=True, description="Whether a moving average of the weights is kept."
     )
     mixing: Chance = Field(
         default=0.25, description="How often a detector's picture is one of four in a mosaic."
@@ -192,19 +209,7 @@ class _Training(Table):
     )
 
 
-class _Step(Table):
-    """What all steps have."""
-
-    name: StepName = Field(description="What the step is called.", examples=["whole"])
-    source: StepName | None = Field(
-        default=None,
-        alias="from",
-        description="The step whose model it takes; by default the step before it.",
-        examples=["whole"],
-    )
-
-
-class TrainStep(_Step, _Training):
+class TrainStep(_Training):
     """Train a network."""
 
     do: Literal["train"]
@@ -222,7 +227,7 @@ class TrainStep(_Step, _Training):
     )
 
 
-class PruneStep(_Step, _Training):
+class PruneStep(_Training):
     """Make a network smaller, and train it again with the whole one as its teacher."""
 
     do: Literal["prune"]
@@ -288,7 +293,7 @@ class QuantizeStep(_Step):
     )
 
 
-class QatStep(_Step, _Training):
+class QatStep(_Learning):
     """Train with rounding in the network, and make it int8."""
 
     do: Literal["qat"]
