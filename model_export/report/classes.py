@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from model_export.detection_evaluation import BoxQuality, DetectorQuality
 from model_export.evaluation import LIGHTING, ClassifierQuality, ClassQuality, LightingQuality, Rate
+from model_export.recipes.outcome import Quality, RecipeOutcome
 from model_export.report import words
 from model_export.report.scale import Scale
 from model_export.report.steps import Cell
@@ -93,6 +94,44 @@ Pair = tuple[Judged, ClassifierQuality]
 BoxedPair = tuple[Judged, DetectorQuality]
 
 
+def judged(outcome: RecipeOutcome) -> tuple[tuple[Judged, Quality], ...]:
+    """The models that the page has in detail: the baseline, then the result."""
+    baseline, result = outcome.step(outcome.baseline), outcome.step(outcome.result)
+    if baseline is result:
+        return ((Judged("baseline and result", result.name), result.quality),)
+    return (
+        (Judged("baseline", baseline.name), baseline.quality),
+        (Judged("result", result.name), result.quality),
+    )
+
+
+def of_classifiers(outcome: RecipeOutcome) -> tuple[Pair, ...]:
+    """Those that are classifiers: all or none."""
+    found = judged(outcome)
+    return tuple((model, item) for model, item in found if isinstance(item, ClassifierQuality))
+
+
+def of_detectors(outcome: RecipeOutcome) -> tuple[BoxedPair, ...]:
+    """Those that are detectors: all or none."""
+    found = judged(outcome)
+    return tuple((model, item) for model, item in found if isinstance(item, DetectorQuality))
+
+
+def tables(outcome: RecipeOutcome) -> tuple[Table, ...]:
+    """All tables of the models' kind."""
+    pairs = of_classifiers(outcome)
+    if pairs:
+        return by_class(pairs), by_lighting(pairs)
+    return (by_size(of_detectors(outcome)),)
+
+
+def confusions(outcome: RecipeOutcome) -> Iterator[Confusion]:
+    """Of classifiers with few classes, what was taken for what."""
+    for model, quality in of_classifiers(outcome):
+        if len(quality.classes) <= MOST_CLASSES:
+            yield _confusion(model, quality)
+
+
 def shown_classes(quality: ClassifierQuality, most: int = MOST_CLASSES) -> tuple[int, ...]:
     """The classes that the page has, in their order: all, or those that are found least."""
     numbers = range(len(quality.classes))
@@ -173,11 +212,8 @@ def _lighting(found: LightingQuality, labels: Sequence[str]) -> tuple[Cell, ...]
     return tuple(_rate(rate) for rate in (found.accuracy, *(found.recall[i] for i in labels)))
 
 
-def confusion(model: Judged, quality: ClassifierQuality) -> Confusion | None:
-    """What was said of what; None: there are too many classes for a table."""
+def _confusion(model: Judged, quality: ClassifierQuality) -> Confusion:
     labels = tuple(item.label for item in quality.classes)
-    if len(labels) > MOST_CLASSES:
-        return None
     rows = tuple(
         (
             label,

@@ -41,7 +41,7 @@ def as_dict(outcome: RecipeOutcome, folder: Path | None = None) -> dict[str, Any
     Args:
         folder: where the report will lie: paths of what lies in it are relative to it.
     """
-    found: dict[str, Any] = _clean(outcome, folder.absolute() if folder else None)
+    found: dict[str, Any] = json_value(outcome, folder.absolute() if folder else None)
     return {"layout": LAYOUT, "passed": outcome.passed, **found}
 
 
@@ -59,13 +59,14 @@ def shown_path(path: Path | str, folder: Path | None) -> str:
     return str(path)
 
 
-def _clean(value: Any, folder: Path | None) -> Any:
+def json_value(value: Any, folder: Path | None) -> Any:
+    """A value of an outcome in what JSON has; `folder` is absolute, see `as_dict`."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(key): _clean(item, folder) for key, item in value.items()}
+        return {str(key): json_value(item, folder) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_clean(item, folder) for item in value]
+        return [json_value(item, folder) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
         return _of_dataclass(value, folder)
     return _plain(value, folder)
@@ -85,11 +86,11 @@ def _plain(value: Any, folder: Path | None) -> str | int | float | None:
 
 def _of_dataclass(value: Any, folder: Path | None) -> dict[str, Any]:
     kind = type(value)
-    found = {field.name: _clean(getattr(value, field.name), folder) for field in fields(value)}
+    found = {field.name: json_value(getattr(value, field.name), folder) for field in fields(value)}
     if kind in _PATHS:
         found[_PATHS[kind]] = shown_path(found[_PATHS[kind]], folder)
     if kind in _KINDS:
         found = {"kind": _KINDS[kind], **found}
     if kind is StepOutcome:
-        found["accuracy"] = _clean(value.accuracy, folder)
+        found["accuracy"] = json_value(value.accuracy, folder)
     return found
