@@ -28,7 +28,7 @@ from edge_runtime.frame import Image
 from edge_runtime.inference import child, tflite_file
 from edge_runtime.inference.engine import ModelError
 from edge_runtime.inference.litert import LiteRtEngine
-from edge_runtime.inference.model import ModelSettings, load_detector
+from edge_runtime.inference.model import ModelSettings, count_as_tried, load_detector
 from edge_runtime.inference.trial import trial
 
 TIMEOUT = 120.0
@@ -164,7 +164,9 @@ def _check_twin(model: Path) -> None:
 
 def _tried(folder: Path) -> str:
     try:
-        check(Manifest.model_validate_json((folder / MANIFEST).read_bytes()), folder)
+        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        count_as_tried(manifest.sha256(MODEL))
+        check(manifest, folder)
     except EdgeRuntimeError as error:
         return str(error)
     return ""

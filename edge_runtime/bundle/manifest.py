@@ -170,6 +170,10 @@ class Manifest(_Part):
         """Name and version, e.g. ``person 12``."""
         return f"{self.name} {self.version}"
 
+    def sha256(self, name: str) -> str:
+        """Of the file of that name, which is there."""
+        return next(file.sha256 for file in self.files if file.name == name)
+
     def labels_text(self) -> bytes:
         """What labels.txt has to hold: one label a line."""
         return "".join(f"{label}\n" for label in self.labels).encode()

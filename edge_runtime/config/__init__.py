@@ -21,10 +21,11 @@ from edge_runtime.config.sections import (
     ZoneConfig,
     schema,
 )
-from edge_runtime.config.values import MODEL_KINDS
+from edge_runtime.config.values import FIXED_BY_BUNDLE, MODEL_KINDS
 
 __all__ = [
     "DAYS",
+    "FIXED_BY_BUNDLE",
     "MODEL_KINDS",
     "CameraConfig",
     "Config",

@@ -250,6 +250,11 @@ def _beside(path: Path, stem: str) -> Path:
 _proven: set[str] = set()
 
 
+def count_as_tried(sha256: str) -> None:
+    """The file of that hash has been loaded in a child process already, or this is the child."""
+    _proven.add(sha256)
+
+
 def _tried(file: ModelFile) -> None:
     """Try the file in a child process, once for its content in the life of this process."""
     if file.sha256 not in _proven:

@@ -14,7 +14,7 @@ from typing import Any
 
 from edge_runtime.alerts.alert import Origin
 from edge_runtime.bundle.shipped import PERSON, SUFFIX, shipped
-from edge_runtime.config import MODEL_KINDS, ModelConfig, load, of_document, read_document
+from edge_runtime.config import FIXED_BY_BUNDLE, MODEL_KINDS, ModelConfig, load, of_document, read_document
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.service.replay import Replay
 
@@ -59,7 +59,7 @@ def _base(arguments: argparse.Namespace) -> tuple[dict[str, Any], Path]:
         document = read_document(arguments.config)
         return document | {"model": _model(document, own)}, arguments.config.absolute().parent
     if not arguments.model:
-        if PERSON not in shipped():
+        if PERSON not in shipped() or not own.keys().isdisjoint(FIXED_BY_BUNDLE):
             raise ArgumentError(
                 "no model: give --model FILE.tflite and --labels FILE, or --model BUNDLE, or "
                 "--config FILE"

@@ -6,6 +6,7 @@ what is loaded are the files in the store.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -13,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_runtime.bundle import store
+from edge_runtime.bundle import golden, store
+from edge_runtime.bundle.manifest import MODEL
 from edge_runtime.bundle.settings import model_settings
 from edge_runtime.bundle.trust import DEMONSTRATION_KEY, key_id
 from edge_runtime.config import Config, ModelConfig
 from edge_runtime.config.models import shipped_path, verified
-from edge_runtime.inference.model import ModelSettings
+from edge_runtime.inference.model import ModelSettings, count_as_tried
 from edge_runtime.inference.preprocess import Colour, Resize
 
 logger = logging.getLogger(__name__)
@@ -81,7 +83,7 @@ def _ready(model: ModelConfig, folder: Path, *, on_duty: bool) -> ReadyModel:
         return ReadyModel(_of_file(model, model.path), model.path.name)
     path = model.bundle or shipped_path(model.name or "")
     bundle = verified(path, model.trusted_keys, on_duty=on_duty)
-    installed = store.install(bundle, folder)
+    installed = store.install(bundle, folder, prove=_prove)
     manifest = installed.manifest
     settings = model_settings(
         manifest, installed.folder, device=model.device, threads=model.threads
@@ -96,6 +98,12 @@ def _ready(model: ModelConfig, folder: Path, *, on_duty: bool) -> ReadyModel:
         manifest.title,
         demonstration=manifest.key_id == key_id(DEMONSTRATION_KEY),
     )
+
+
+def _prove(folder: Path) -> None:
+    """Try the bundle in a child process; loading it here afterwards needs no other one."""
+    golden.prove(folder)
+    count_as_tried(hashlib.sha256((folder / MODEL).read_bytes()).hexdigest())
 
 
 def _of_file(model: ModelConfig, path: Path) -> ModelSettings:

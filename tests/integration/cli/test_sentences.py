@@ -74,8 +74,8 @@ CASES: dict[str, Case] = {
         "gopher",
     ),
     "no model at all": lambda t: (
-        ["replay", t.clip],
-        "no model: give --model FILE.tflite and --labels FILE, or --config FILE",
+        ["replay", t.clip, "--labels", t.labels],
+        "no model: give --model FILE.tflite and --labels FILE, or --model BUNDLE, or --config FILE",
     ),
     "a model that is not there": lambda t: (
         ["replay", t.clip, "--model", f"{t.here}/no.tflite", "--labels", t.labels],
