@@ -11,15 +11,19 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from model_export.architectures.spec import (
+    Activation,
     Backbone,
     Block,
     Classifier,
     Conv,
     Detector,
     Network,
+    Pyramid,
 )
 
 PIXELS, CLASSES, BOXES = "pixels", "classes", "boxes"
+PYRAMID = "pyramid"
+"""The group of all maps of a detector's pyramid, which are added to one another."""
 FIXED = frozenset({PIXELS, CLASSES, BOXES})
 """The groups that nothing is removed from: what goes in and what comes out."""
 
@@ -198,67 +202,123 @@ class FeatureMap:
 
 
 def feature_maps(network: Detector) -> tuple[FeatureMap, ...]:
-    """The finest first."""
-    backbone, tapped = network.backbone, network.tapped
-    sizes, size = [], halved((backbone.input.height, backbone.input.width), backbone.stem.stride)
-    for block in backbone.blocks:
-        sizes.append(size)
-        size = halved(size, block.stride)
-    written, block = ("stem", *groups(backbone)), backbone.blocks[tapped]
-    channels = (backbone.stem.channels, *(each.channels for each in backbone.blocks))
-    inside = (
-        (f"{block_name(tapped)}_inner", block.expanded)
-        if block.expanded
-        else (written[tapped], channels[tapped])
+    """What boxes are looked for in; the finest first."""
+    if network.pyramid is None:
+        return source_maps(network)
+    return tuple(
+        replace(found, group=PYRAMID, channels=network.pyramid.channels)
+        for found in source_maps(network)
     )
-    found = [
-        FeatureMap("map1", *inside, sizes[tapped]),
-        FeatureMap("map2", last_group(backbone), backbone.features, size),
-    ]
+
+
+def source_maps(network: Detector) -> tuple[FeatureMap, ...]:
+    """The same before they go through the pyramid, if there is one."""
+    backbone = network.backbone
+    found = [_inside(network)] if network.pyramid is None else _ends(network)
+    size = _sizes(backbone)[-1]
+    name = f"map{len(found) + 1}"
+    found.append(FeatureMap(name, last_group(backbone), backbone.features, size))
     for number, extra in enumerate(network.extras, start=1):
         size = halved(size, extra.stride)
-        found.append(FeatureMap(f"map{number + 2}", f"extra{number}", extra.channels, size))
+        name = f"map{len(found) + 1}"
+        found.append(FeatureMap(name, f"extra{number}", extra.channels, size))
     return tuple(found)
 
 
+def _sizes(backbone: Backbone) -> list[tuple[int, int]]:
+    """Rows and columns of what goes into each block, and of what comes out of the last."""
+    sizes = [halved((backbone.input.height, backbone.input.width), backbone.stem.stride)]
+    for block in backbone.blocks:
+        sizes.append(halved(sizes[-1], block.stride))
+    return sizes
+
+
+def _inside(network: Detector) -> FeatureMap:
+    """What the last halving block works on."""
+    backbone, tapped = network.backbone, network.tapped
+    block, size = backbone.blocks[tapped], _sizes(backbone)[tapped]
+    if block.expanded:
+        return FeatureMap("map1", f"{block_name(tapped)}_inner", block.expanded, size)
+    written = ("stem", *groups(backbone))[tapped]
+    channels = (backbone.stem.channels, *(each.channels for each in backbone.blocks))[tapped]
+    return FeatureMap("map1", written, channels, size)
+
+
+def _ends(network: Detector) -> list[FeatureMap]:
+    """What each size of the backbone ends with, but for the last."""
+    backbone, sizes, written = network.backbone, _sizes(network.backbone), groups(network.backbone)
+    return [
+        FeatureMap(f"map{at}", written[number], backbone.blocks[number].channels, sizes[number + 1])
+        for at, number in enumerate(network.ends[:-1], start=1)
+    ]
+
+
 def _ssd_head(network: Detector) -> Iterator[Layer]:
-    maps = feature_maps(network)
+    sources = source_maps(network)
+    first = len(sources) - len(network.extras)
     for number, extra in enumerate(network.extras, start=1):
-        before, after = maps[number], maps[number + 1]
+        before, after = sources[first + number - 2], sources[first + number - 1]
         yield from _block(
             f"extra{number}", extra, before.group, after.group, before.channels, size=before.size
         )
-    for number, found in enumerate(maps):
-        count, places = network.anchors.count(number), _places(found.size)
-        for what, target, values in (
-            ("boxes", BOXES, 4 * count),
-            ("classes", CLASSES, network.scores * count),
-        ):
-            group, channels = found.group, found.channels
-            yield Layer(
-                f"{found.name}_{what}_depthwise",
-                Kind.DEPTHWISE,
-                3,
-                1,
-                group,
-                group,
-                channels,
-                channels,
-                places,
-                makes=False,
-            )
-            yield Layer(
-                f"{found.name}_{what}",
-                Kind.CONV,
-                1,
-                1,
-                group,
-                target,
-                channels,
-                values,
-                places,
-                normalised=False,
-            )
+    if network.pyramid:
+        yield from _pyramid(network.pyramid, sources)
+    for number, found in enumerate(feature_maps(network)):
+        yield from _predictors(network, found, network.anchors.count(number))
+
+
+def _pyramid(pyramid: Pyramid, sources: tuple[FeatureMap, ...]) -> Iterator[Layer]:
+    channels = pyramid.channels
+    for found in reversed(sources):
+        lateral = Conv(channels, 1, 1, Activation.LINEAR)
+        yield _conv(
+            lateral_name(found), lateral, found.group, PYRAMID, found.channels, size=found.size
+        )
+        for number in range(pyramid.depth):
+            name = mix_name(found, number)
+            yield from _block(name, pyramid.block, PYRAMID, PYRAMID, channels, size=found.size)
+
+
+def lateral_name(found: FeatureMap) -> str:
+    """The convolution that brings a map to the pyramid's channels."""
+    return f"{found.name}_lateral"
+
+
+def mix_name(found: FeatureMap, number: int) -> str:
+    """What the layers of a map's block `number`, from 0, in the pyramid are named after."""
+    return f"{found.name}_mix{number + 1}"
+
+
+def _predictors(network: Detector, found: FeatureMap, count: int) -> Iterator[Layer]:
+    places, group, channels = _places(found.size), found.group, found.channels
+    for what, target, values in (
+        ("boxes", BOXES, 4 * count),
+        ("classes", CLASSES, network.scores * count),
+    ):
+        yield Layer(
+            f"{found.name}_{what}_depthwise",
+            Kind.DEPTHWISE,
+            3,
+            1,
+            group,
+            group,
+            channels,
+            channels,
+            places,
+            makes=False,
+        )
+        yield Layer(
+            f"{found.name}_{what}",
+            Kind.CONV,
+            1,
+            1,
+            group,
+            target,
+            channels,
+            values,
+            places,
+            normalised=False,
+        )
 
 
 def _places(size: tuple[int, int]) -> int:
@@ -276,7 +336,10 @@ def with_channels(network: Network, counts: Mapping[str, int]) -> Network:
             _resized_block(extra, f"extra{number}", f"extra{number}", counts)
             for number, extra in enumerate(network.extras, start=1)
         )
-        return replace(network, backbone=backbone, extras=extras)
+        pyramid = network.pyramid
+        if pyramid:
+            pyramid = replace(pyramid, channels=counts.get(PYRAMID, pyramid.channels))
+        return replace(network, backbone=backbone, extras=extras, pyramid=pyramid)
     hidden = network.hidden
     if hidden:
         hidden = replace(hidden, channels=counts.get("hidden", hidden.channels))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model_export.architectures.channels import block_name, feature_maps
+from model_export.architectures.channels import (
+    block_name,
+    feature_maps,
+    lateral_name,
+    mix_name,
+    source_maps,
+)
 from model_export.architectures.frameworks import keras3
 from model_export.architectures.spec import (
     Activation,
@@ -15,8 +22,12 @@ from model_export.architectures.spec import (
     Conv,
     Detector,
     Network,
+    Pyramid,
 )
 from model_export.errors import ExportError
+
+LOGITS = "logits"
+"""The layer of a detector whose sigmoid its scores are."""
 
 EPSILON = 1e-3
 """Added to each variance, as in all published MobileNets."""
@@ -49,7 +60,7 @@ def build(network: Network, keras: Any = None, dtype: str = "float32") -> Any:
 
 def _classifier(network: Classifier, layers: Layers) -> Any:
     keras = layers.keras
-    picture, features = trunk(network.backbone, layers)
+    picture, (features,) = trunk(network.backbone, layers)
     x = layers.make("GlobalAveragePooling2D", name="pool")(features)
     if network.hidden:
         x = layers.make("Dense", network.hidden.channels, name="hidden")(x)
@@ -134,16 +145,17 @@ class Layers:
 
 
 def _detector(network: Detector, layers: Layers) -> Any:
-    picture, inside, x = trunk(network.backbone, layers, tapped=network.tapped)
-    features = [inside, x]
+    inside = () if network.pyramid else (network.tapped,)
+    picture, features = trunk(network.backbone, layers, inside, network.ends[:-1])
     for number, extra in enumerate(network.extras, start=1):
-        _, x = _block(x, extra, layers, f"extra{number}")
-        features.append(x)
+        features.append(_block(features[-1], extra, layers, f"extra{number}")[1])
+    if network.pyramid:
+        features = _pyramid(network, network.pyramid, features, layers)
     boxes: list[Any] = []
     classes: list[Any] = []
+    inner = Activation.RELU6 if network.pyramid else network.backbone.blocks[network.tapped].inner
     for number, (found, x) in enumerate(zip(feature_maps(network), features, strict=True)):
         count = network.anchors.count(number)
-        inner = network.backbone.blocks[network.tapped].inner
         for what, depth, into in (("boxes", 4, boxes), ("classes", network.scores, classes)):
             name = f"{found.name}_{what}"
             y = layers.depthwise(x, 3, 1, inner, f"{name}_depthwise")
@@ -151,27 +163,46 @@ def _detector(network: Detector, layers: Layers) -> Any:
             into.append(layers.make("Reshape", (-1, depth), name=f"{name}_rows")(y))
     keras = layers.keras.layers
     coded = keras.Concatenate(axis=1, name="boxes", dtype="float32")(boxes)
-    scores = keras.Concatenate(axis=1, name="logits", dtype="float32")(classes)
+    scores = keras.Concatenate(axis=1, name=LOGITS, dtype="float32")(classes)
     scores = keras.Activation("sigmoid", name="scores", dtype="float32")(scores)
     return layers.keras.Model(picture, [coded, scores], name="detector")
 
 
-def trunk(backbone: Backbone, layers: Layers, tapped: int | None = None) -> tuple[Any, ...]:
-    """The picture, what is inside of the block `tapped` if one is, and the features."""
+def _pyramid(network: Detector, pyramid: Pyramid, features: list[Any], layers: Layers) -> list[Any]:
+    """The maps, alike and mixed, the finest first."""
+    made: list[Any] = []
+    lateral = Conv(pyramid.channels, 1, 1, Activation.LINEAR)
+    for found, feature in reversed(list(zip(source_maps(network), features, strict=True))):
+        x = layers.conv(feature, lateral, lateral_name(found))
+        if made:
+            coarse = layers.make("UpSampling2D", 2, name=f"{found.name}_enlarged")(made[0])
+            x = layers.make("Add", name=f"{found.name}_add")([x, coarse])
+        for number in range(pyramid.depth):
+            x = _block(x, pyramid.block, layers, mix_name(found, number))[1]
+        made.insert(0, x)
+    return made
+
+
+def trunk(
+    backbone: Backbone, layers: Layers, inside: Sequence[int] = (), ends: Sequence[int] = ()
+) -> tuple[Any, list[Any]]:
+    """The picture; what is inside of some blocks and at the end of others, and the features."""
     given = backbone.input
     picture = x = layers.keras.Input((given.height, given.width, given.channels), name="picture")
     if given.scales:
         low, high = given.pixel_range
         x = layers.make("Rescaling", (high - low) / 255, offset=low, name="scaled")(x)
     x = layers.conv(x, backbone.stem, "stem")
-    inside = []
+    found = []
     for number, block in enumerate(backbone.blocks):
         middle, x = _block(x, block, layers, block_name(number))
-        if number == tapped:
-            inside.append(middle)
+        if number in inside:
+            found.append(middle)
+        if number in ends:
+            found.append(x)
     if backbone.last:
         x = layers.conv(x, backbone.last, "last")
-    return picture, *inside, x
+    return picture, [*found, x]
 
 
 def _block(x: Any, block: Block, layers: Layers, name: str) -> tuple[Any, Any]:

@@ -197,28 +197,108 @@ class Anchors:
 
 
 @dataclass(frozen=True, slots=True)
+class SingleAnchors:
+    """One box at each place of a map, whose shape is the map's.
+
+    For training that gives objects to the places that see them best, whatever the overlap with
+    the box that a place starts from.
+
+    Attributes:
+        shapes: for each map, the finest first, height and width as shares of the picture's.
+    """
+
+    shapes: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        if not self.shapes or not all(0 < side <= 1 for shape in self.shapes for side in shape):
+            raise ExportError(
+                f"anchors have a height and a width of 0..1 on each map, not {self.shapes}"
+            )
+
+    def count(self, number: int) -> int:
+        """One, on all maps."""
+        del number
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pyramid:
+    """Makes the maps of a detector alike: fine ones learn from coarse ones what is around them.
+
+    Each map is brought to the same channels; a coarse one is enlarged and added to the next finer
+    one; then blocks without expansion mix it. Sources: Lin et al. 2017 (arXiv 1612.03144), with
+    separable convolutions as in TensorFlow's FPNLite.
+
+    Attributes:
+        channels: of all maps.
+        kernel: of the blocks that mix, pixels, odd.
+        depth: how many of these each map has.
+        stride: pixels of the picture between two places of the finest map.
+    """
+
+    channels: int
+    kernel: int = 3
+    depth: int = 1
+    stride: int = 8
+
+    def __post_init__(self) -> None:
+        _check("a pyramid", self.channels, self.kernel, 1)
+        if self.depth < 1 or self.stride not in (4, 8, 16):
+            raise ExportError(
+                "a pyramid mixes each map at least once and begins at a stride of 4, 8 or 16, not "
+                f"{self.depth} times at {self.stride}"
+            )
+
+    @property
+    def block(self) -> Block:
+        """One of those that mix."""
+        return Block(
+            self.channels, 0, self.kernel, 1, Activation.RELU6, activation=Activation.RELU6
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Detector:
     """Boxes in a picture: SSDLite on feature maps of several sizes.
 
-    The first map is what the last halving block of the backbone works on inside, the second are
-    the backbone's features, the others are made by `extras`, each half as large.
+    Without a pyramid, the first map is what the last halving block of the backbone works on inside,
+    and the second are the backbone's features. With one, the first maps are what each size of the
+    backbone ends with, from the pyramid's stride on. The others are made by `extras`, each half as
+    large.
 
     Attributes:
         extras: blocks of stride 2 with an activation at their end.
         classes: without a background.
+        pyramid: what the maps go through before boxes are looked for in them.
     """
 
     backbone: Backbone
     extras: tuple[Block, ...]
     classes: int
-    anchors: Anchors = Anchors()
+    anchors: SingleAnchors | Anchors = Anchors()
     task: Literal["detector"] = "detector"
+    pyramid: Pyramid | None = None
 
     def __post_init__(self) -> None:
         if self.classes < 1:
             raise ExportError(f"a detector needs at least 1 class, not {self.classes}")
         if all(block.stride == 1 for block in self.backbone.blocks):
             raise ExportError("a detector needs a backbone with a block of stride 2")
+        if self.pyramid:
+            self._check_pyramid(self.pyramid)
+
+    def _check_pyramid(self, pyramid: Pyramid) -> None:
+        whole = self.backbone.stem.stride
+        for block in (*self.backbone.blocks, *self.extras):
+            whole *= block.stride
+        given = self.backbone.input
+        if not self.ends:
+            raise ExportError(f"the backbone has no map at a stride of {pyramid.stride} or more")
+        if given.height % whole or given.width % whole:
+            raise ExportError(
+                "a pyramid doubles its maps, so a picture's sides have to be multiples of "
+                f"{whole}, not {given.width}x{given.height}"
+            )
 
     @property
     def scores(self) -> int:
@@ -230,6 +310,23 @@ class Detector:
         """The block, from 0, inside of which the first map is."""
         strides = [block.stride for block in self.backbone.blocks]
         return len(strides) - 1 - strides[::-1].index(2)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The blocks, from 0, that end a size which the pyramid takes; the last has the features.
+
+        Without a pyramid there are none.
+        """
+        if self.pyramid is None:
+            return ()
+        blocks, stride = self.backbone.blocks, self.backbone.stem.stride
+        found = []
+        for number, block in enumerate(blocks):
+            stride *= block.stride
+            at_end = number + 1 == len(blocks) or blocks[number + 1].stride == 2
+            if at_end and stride >= self.pyramid.stride:
+                found.append(number)
+        return tuple(found)
 
 
 Network = Classifier | Detector

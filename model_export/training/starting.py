@@ -25,9 +25,12 @@ def untrained(network: Network, seed: int) -> Trained:
     found = read(network, build(network, keras))
     if isinstance(network, Classifier):
         return found
+    # Of each anchor the background comes first, and it is everywhere.
+    of_anchor = np.array([-_RARE, *[_RARE] * network.classes], np.float32)
     rare = {
         layer.name: replace(
-            found.weights[layer.name], bias=np.full(layer.outputs, _RARE, np.float32)
+            found.weights[layer.name],
+            bias=np.tile(of_anchor, layer.outputs // network.scores),
         )
         for layer in layers(network)
         if layer.target == CLASSES
