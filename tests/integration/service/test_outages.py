@@ -18,8 +18,8 @@ from tests.visits import Visits
 CAMERA_AWAY = 6.0
 """Seconds for which the RTSP server is away: longer than a camera needs to count as lost."""
 BACK_WITHIN = 5.0
-BROKER_AWAY = 12.0
-"""Seconds. A minute is the same way through the code with more alerts waiting."""
+BROKER_AWAY = 60.0
+"""Seconds."""
 STAYS = ("-c", "-i", "centre", "-x", "3600")
 """Arguments of a subscriber whose session the broker keeps."""
 
@@ -69,8 +69,8 @@ def test_a_camera_whose_server_is_killed_is_live_again_five_seconds_after_its_re
     assert told == [["camera atm is failed"]]
 
 
-@pytest.mark.timeout(120)
-def test_a_broker_that_is_killed_for_a_while_gets_every_alert_in_order(
+@pytest.mark.timeout(240)
+def test_a_broker_that_is_killed_for_a_minute_gets_every_alert_in_order(
     visits: Visits, tmp_path: Path
 ) -> None:
     with Broker() as broker, Subscriber(broker, "edge/v1/+/+/alert/#", STAYS) as subscriber:
