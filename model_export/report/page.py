@@ -68,6 +68,7 @@ def _content(outcome: RecipeOutcome, folder: Path) -> dict[str, Any]:
         "curves": tuple(drawings.curves(outcome)),
         "training": tuple(drawings.trainings(outcome)),
         "worst": tuple((mistake, thumbnail(mistake)) for mistake in worst),
+        "against": outcome.step(outcome.result).against_baseline,
         "card": card_html(outcome.card) if outcome.card.strip() else "",
         "paths": {step.name: shown_path(step.model, folder) for step in outcome.steps},
         "bundle": shown_path(outcome.bundle, folder) if outcome.bundle else "",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from model_export.benchmark import Invoke
+from model_export.comparison import Comparison
 from model_export.evaluation import ClassifierQuality
 from model_export.recipes.outcome import Quality, RecipeOutcome, StepOutcome
 from model_export.report import words
@@ -127,15 +128,25 @@ def _origin(steps: Sequence[StepOutcome]) -> list[Row]:
 def _goodness(outcome: RecipeOutcome) -> list[Row]:
     names = measures(outcome.step(outcome.baseline).quality)
     agreement = tuple(
-        Cell(words.share(found.agreement), (f"of {words.count(found.pictures)} pictures",))
-        if found
+        Cell(words.share(step.against_baseline.agreement), (_of(step.against_baseline),))
+        if step.against_baseline
         else Cell(words.NONE)
-        for found in (step.against_baseline for step in outcome.steps)
+        for step in outcome.steps
     )
     return [
         *(_measure(outcome, name) for name in names),
-        Row("decides as the baseline", "", agreement),
+        Row(_alike(outcome), "", agreement),
     ]
+
+
+def _alike(outcome: RecipeOutcome) -> str:
+    """What is meant where two models agree."""
+    boxes = any(step.against_baseline and step.against_baseline.boxes for step in outcome.steps)
+    return "finds the baseline's boxes" if boxes else "decides as the baseline"
+
+
+def _of(found: Comparison) -> str:
+    return f"{'in' if found.boxes else 'of'} {words.count(found.pictures)} pictures"
 
 
 def _measure(outcome: RecipeOutcome, name: str) -> Row:
@@ -228,9 +239,8 @@ def tiles(outcome: RecipeOutcome) -> tuple[Tile, ...]:
         for name, share in measures(result.quality).items()
     ]
     if result.against_baseline and not same:
-        pictures = f"of {words.count(result.against_baseline.pictures)} pictures"
         agreement = words.share(result.against_baseline.agreement)
-        found.append(Tile("decides as the baseline", agreement, "", (pictures,)))
+        found.append(Tile(_alike(outcome), agreement, "", (_of(result.against_baseline),)))
     found.append(_cost("file", result.figures.bytes, None if same else baseline.figures.bytes))
     time, base = invoke(result, 1), invoke(baseline, 1)
     if time:

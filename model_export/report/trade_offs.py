@@ -77,7 +77,9 @@ def _scale(axes: Axes, values: Sequence[float]) -> None:
 
 def _mark(axes: Axes, mark: Mark) -> None:
     if mark.low is not None and mark.high is not None:
-        axes.vlines(mark.cost, mark.low, mark.high, colors=str(mark.ink), linewidth=1.2)
+        # Of many steps, the bars would be all that is seen.
+        faint = 0.4 if mark.ink is Ink.OTHER else 0.9
+        axes.vlines(mark.cost, mark.low, mark.high, colors=str(mark.ink), alpha=faint)
     axes.plot(
         mark.cost,
         mark.gain,
@@ -98,6 +100,7 @@ def _arrow(axes: Axes, start: Mark, end: Mark) -> None:
         arrowprops={
             "arrowstyle": "->",
             "color": str(Ink.MUTED),
+            "alpha": 0.7,
             "linewidth": 0.9,
             "shrinkA": 6,
             "shrinkB": 6,

@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_runtime.inference.model import ModelSettings
 from model_export.benchmark import Benchmark, Figures, Invoke, benchmark
-from model_export.comparison import BoxCounts, Comparison, compare
+from model_export.comparison import BoxCounts, Comparison, Disagreement, compare
 from model_export.datasets.coco import read_coco
 from model_export.datasets.crops import crops
 from model_export.datasets.samples import LabelledPictures
@@ -211,7 +211,7 @@ def _detector_step(
             largest_difference=float(np.float32(0.3)),
             mean_difference=0.01,
             boxes=BoxCounts(800, 790, 755, 0.93),
-            disagreements=(),
+            disagreements=(Disagreement("/data/7.jpg", "person 0.91, face 0.40", "nothing", 0.91),),
         ),
         edgetpu="the Edge TPU would run 61 of the 64 operators, the CPU the others",
     )

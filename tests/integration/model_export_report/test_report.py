@@ -189,7 +189,7 @@ def test_steps_stand_side_by_side(heads_page: Page) -> None:
         "a smaller download, no speed",
         "41.2%",
         "40.1% −1.1 points",  # noqa: RUF001
-        "95.0% of 542 pictures",
+        "95.0% in 542 pictures",
         "720,000 16% of the baseline",
         "4.10 p95 5.33 20% of the baseline",
         "the Edge TPU would run 61 of the 64 operators, the CPU the others",
@@ -233,6 +233,16 @@ def test_a_detector_is_told_by_the_size_of_boxes(heads_page: Page) -> None:
     assert {"AP75", "small", "medium", "large"} <= set(heads_page.texts("th"))
     assert "all classes 1,210 boxes" in heads_page.texts("th")
     assert "33.1%" in heads_page.texts("td")
+
+
+def test_the_page_tells_where_the_result_is_furthest_from_the_baseline(
+    persons_page: Page, heads_page: Page
+) -> None:
+    assert "Where half-int8 is furthest from float" in heads_page.texts("h2")
+    assert {"person 0.91, face 0.40", "nothing", "0.910"} <= set(heads_page.texts("td"))
+    assert "finds the baseline's boxes" in heads_page.texts("th")
+    # All pictures are decided alike.
+    assert "Where int8 is furthest from float" not in persons_page.texts("h2")
 
 
 def test_plots_have_titles_and_ids_of_their_own(persons_page: Page) -> None:
