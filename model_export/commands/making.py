@@ -33,7 +33,7 @@ def quantize(
         typer.Argument(
             metavar="MODEL",
             show_default=False,
-            help="Keras .h5 or .keras, a SavedModel folder, or a float .tflite.",
+            help=".npz, Keras .h5 or .keras, a SavedModel folder, or a float .tflite.",
         ),
     ],
     *,
@@ -68,18 +68,15 @@ def quantize(
     from model_export.compression import CalibrationSource, quantize_model
     from model_export.quantization import Io, Precision, Quantization
 
-    if (calibrate is None) != (pixel_range is None):
-        raise typer.BadParameter(
-            "--calibrate needs --range (what black and white are for the model), and the other "
-            "way round"
-        )
+    if calibrate is None and pixel_range is not None:
+        raise typer.BadParameter("it is what calibration pictures need: --calibrate is missing")
     precision = choice(Precision, to, "--to")
     usual = Io.INT8 if precision is Precision.INT8 else Io.FLOAT32
     how = Quantization(
         precision, usual if io is None else choice(Io, io, "--io"), tuple(keep_float or ())
     )
     pictures = None
-    if calibrate is not None and pixel_range is not None:
+    if calibrate is not None:
         pictures = CalibrationSource(
             calibrate,
             pixel_range,

@@ -93,7 +93,12 @@ def test_a_detector_is_evaluated_with_its_boxes(
         (["--to", "int7"], 2, "'int7' is not one of float32, float16, dynamic, int8, int16x8"),
         (["--to", "int8"], 1, "int8 needs calibration pictures, and none were given"),
         (["--to", "float16", "--layers"], 1, "the error of each layer needs calibration pictures"),
-        (["--to", "int8", "--calibrate", "{train}"], 2, "--calibrate needs --range"),
+        (
+            ["--to", "int8", "--calibrate", "{train}"],
+            1,
+            "the model does not say what black and white are for it: give its range, as -1 1",
+        ),
+        (["--to", "float16", "--range", "0", "1"], 2, "--calibrate is missing"),
         (["--to", "float16", "--io", "int8"], 1, "a float16 model takes and gives float32"),
         (
             ["--to", "int8", "--calibrate", "{train}", "--range", "1", "0"],
