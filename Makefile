@@ -7,10 +7,16 @@ MEDIAPIPE_VENV := .venv-mediapipe
 # The dependencies are installed again when what names them changes.
 METADATA := setup.cfg pyproject.toml
 
-.PHONY: run test lint bench wheel check-aarch64 system-packages clean
+.PHONY: run demo test lint bench wheel check-aarch64 system-packages clean
 
 run: $(VENV)/runtime
 	$(BIN)/edge-runtime run $(ARGS)
+
+# The whole, to be watched: `make demo`, `make demo SOURCE=0|clip.mp4|rtsp://…`.
+SOURCE ?= scene:atm
+
+demo: $(VENV)/demo
+	$(BIN)/edge-runtime demo --source '$(SOURCE)' --out out/demo $(ARGS)
 
 test: system-packages $(VENV)/test $(TFLITE_VENV)/ready $(MEDIAPIPE_VENV)/ready lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
@@ -48,9 +54,14 @@ $(VENV)/runtime: $(METADATA) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
+$(VENV)/demo: $(METADATA) | $(BIN)/python
+	@echo "setting up $(VENV), once"
+	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	touch $@ $(VENV)/runtime
+
 $(VENV)/test: $(METADATA) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
-	touch $@ $(VENV)/runtime
+	touch $@ $(VENV)/runtime $(VENV)/demo
 
 $(TFLITE_VENV)/ready: $(METADATA) tests/make_tflite_venv.sh
 	sh tests/make_tflite_venv.sh $(PYTHON) $(TFLITE_VENV)

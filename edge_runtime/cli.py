@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"edge-runtime {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_demo(commands)
     _add_run(commands)
     _add_replay(commands)
     _add_detect(commands)
@@ -67,6 +68,57 @@ def _add(
         epilog=f"example: {example}",
         formatter_class=_HELP,
     )
+
+
+# demo
+
+
+def _add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "demo",
+        "show the whole: daemon, alerts, a broker that is killed, and what arrives",
+        "edge-runtime demo --source 0",
+    )
+    parser.add_argument(
+        "--source",
+        default="scene:atm",
+        metavar="N|CLIP|URL",
+        help="a camera's number, a clip, or a URL as in a configuration (default: a drawn lobby)",
+    )
+    parser.add_argument("--seconds", type=float, default=40.0, help="how long (default 40)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("edge-runtime-demo"),
+        metavar="FOLDER",
+        help="where video, contact sheet and figures go (default edge-runtime-demo)",
+    )
+    parser.add_argument(
+        "--broker",
+        choices=("auto", "mosquitto", "python"),
+        default="auto",
+        help="which broker is started (default: Mosquitto where it is installed)",
+    )
+    parser.add_argument("--json", action="store_true", help="the summary as one JSON object only")
+    parser.set_defaults(run=_demo)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from edge_runtime.service.demo.brokers import BrokerKind
+    from edge_runtime.service.demo.demo import demo
+    from edge_runtime.service.demo.screen import NoScreen, Screen
+    from edge_runtime.service.demo.setting import Wish, source_of
+
+    wish = Wish(
+        source_of(arguments.source),
+        arguments.seconds,
+        arguments.out.absolute(),
+        BrokerKind(arguments.broker),
+    )
+    summary = demo(wish, NoScreen() if arguments.json else Screen(sys.stdout))
+    print(json.dumps(summary.as_dict()) if arguments.json else summary)
+    return 0 if summary.good else 1
 
 
 # run

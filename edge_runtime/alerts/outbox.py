@@ -161,6 +161,11 @@ class Outbox:
             self._connection.execute("COMMIT")
             self._depth -= max(gone, 0)
 
+    @property
+    def committed(self) -> int:
+        """The highest sequence so far: how many alerts were ever committed in this epoch."""
+        return self._sequence
+
     def depth(self) -> int:
         """How many alerts wait."""
         return self._depth

@@ -34,7 +34,7 @@ COVERED_AT = 32.0
 """The second from which the lens is being covered."""
 
 _COVERING_SECONDS = 0.6
-_NOISE = 3.5
+_NOISE = 3.0
 """Standard deviation of a pixel, in grey levels: a small sensor indoors."""
 _NOISES = 8
 _STEPS = 1.8
@@ -119,7 +119,7 @@ class Lobby:
         self._people = _people()
         rng = np.random.default_rng(drawing.seed)
         shape = (drawing.height, drawing.width, 3)
-        self._noises = [rng.normal(0, _NOISE, shape).astype(np.float32) for _ in range(_NOISES)]
+        self._noises = [rng.normal(0, _NOISE, shape).astype(np.int8) for _ in range(_NOISES)]
 
     def paint(self, number: int, seconds: float) -> Image:
         """The picture of that second."""

@@ -14,7 +14,14 @@ from typing import Any
 
 from edge_runtime.alerts.alert import Origin
 from edge_runtime.bundle.shipped import PERSON, SUFFIX, shipped
-from edge_runtime.config import FIXED_BY_BUNDLE, MODEL_KINDS, ModelConfig, load, of_document, read_document
+from edge_runtime.config import (
+    FIXED_BY_BUNDLE,
+    MODEL_KINDS,
+    ModelConfig,
+    load,
+    of_document,
+    read_document,
+)
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.service.replay import Replay
 

@@ -23,6 +23,7 @@ from edge_runtime.service import board, models, wiring
 from edge_runtime.service.control import SOCKET_NAME, ControlServer
 from edge_runtime.service.fleet import Fleet
 from edge_runtime.service.systemd import Notifier
+from edge_runtime.service.worker import Observe, nobody
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ _READY_WITHOUT_FRAMES_SECONDS = 10.0
 class Daemon:
     """Runs a configuration until SIGTERM, or until every recorded source has ended."""
 
-    def __init__(self, config: Config, pace: Pace) -> None:
+    def __init__(self, config: Config, pace: Pace, observe: Observe = nobody) -> None:
         self._config = config
         self._notifier = Notifier()
         # A signal comes at any moment, also while its own queue is locked: this one may.
@@ -55,7 +56,7 @@ class Daemon:
         self._state = state = wiring.made_state_directory(config)
         self._outbox = Outbox(state / "outbox.sqlite", Origin(device.site, device.name))
         self._model: models.ReadyModel | None = None
-        self._fleet = Fleet(pace, self._commit)
+        self._fleet = Fleet(pace, self._commit, observe)
         self._publisher = self._make_publisher()
         self._control = ControlServer(state / SOCKET_NAME, self.status)
 
@@ -94,7 +95,11 @@ class Daemon:
             "clock_synchronised": board.clock_synchronised(),
             "temperature": board.temperature(),
             "resident_mb": round(board.resident_megabytes(), 1),
-            "outbox": {"depth": self._outbox.depth(), "epoch": self._outbox.epoch},
+            "outbox": {
+                "depth": self._outbox.depth(),
+                "epoch": self._outbox.epoch,
+                "committed": self._outbox.committed,
+            },
             "mqtt": self._link_status(),
             "cameras": [worker.status() for worker in self._fleet],
         }

@@ -10,7 +10,7 @@ from edge_runtime.capture.camera import Pace
 from edge_runtime.config import Config
 from edge_runtime.inference.model import ModelSettings, load_detector
 from edge_runtime.service import wiring
-from edge_runtime.service.worker import Commit, Plan, Worker
+from edge_runtime.service.worker import Commit, Observe, Plan, Worker, nobody
 
 logger = logging.getLogger(__name__)
 
@@ -18,9 +18,10 @@ logger = logging.getLogger(__name__)
 class Fleet:
     """One worker a camera."""
 
-    def __init__(self, pace: Pace, commit: Commit) -> None:
+    def __init__(self, pace: Pace, commit: Commit, observe: Observe = nobody) -> None:
         self._pace = pace
         self._commit = commit
+        self._observe = observe
         self._workers: dict[str, Worker] = {}
 
     def __iter__(self) -> Iterator[Worker]:
@@ -72,6 +73,7 @@ class Fleet:
                 load_detector(wiring.sought(plan.model, plan.rules), nth=place),
                 self._pace,
                 self._commit,
+                self._observe,
             )
             for place, plan in plans.items()
         ]

@@ -8,27 +8,20 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 from tqdm import tqdm
 
 from edge_runtime.alerts.alert import Alert, AlertEvent, Origin, event
 from edge_runtime.capture.recording import Recording
 from edge_runtime.config import CameraConfig, ModelConfig, RuleConfig
-from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.frame import Frame, Image
+from edge_runtime.frame import Frame
 from edge_runtime.inference.model import Detector, load_detector
 from edge_runtime.service import board, models, wiring
-from edge_runtime.service.overlay import Overlay
+from edge_runtime.service.film import Film
 from edge_runtime.service.pipeline import Analysed, Pipeline
 
 _EPOCH = 0
 """A replay's alerts are in no outbox: their epoch is one that no outbox has."""
-
-
-class VideoError(EdgeRuntimeError):
-    """The video cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +93,11 @@ def replay(
             Recording(wiring.source_settings(what.camera), start_wall=what.start)
         )
         fps = what.camera.fps or recording.info.fps or 10.0
-        film = stack.enter_context(Film(video, fps, what)) if video else None
+        film = stack.enter_context(Film(video, fps, wiring.zones(what.camera))) if video else None
         for frame, analysed in _analyse(recording, pipeline, progress=progress):
             teller.tell(analysed.alerts)
             if film:
-                film.add(frame, analysed)
+                film.add(frame, analysed, frame.timestamp)
             frames += 1
             looked += analysed.looked
             failed += analysed.failure is not None
@@ -158,47 +151,3 @@ def _analyse(
         for frame in recording:
             yield frame, pipeline.step(frame)
             bar.update()
-
-
-class Film:
-    """The annotated video; written beside its place and moved there when it is complete."""
-
-    def __init__(self, path: Path, fps: float, what: Replay) -> None:
-        if path.suffix.lower() != ".mp4":
-            raise VideoError(f"{path} is not the name of an MP4 file: let it end in .mp4")
-        if not path.parent.is_dir():
-            raise VideoError(f"the folder {path.parent} of the video {path.name} does not exist")
-        self._path = path
-        self._unfinished = path.with_name(f".{path.stem}.unfinished.mp4")
-        self._fps = fps
-        self._overlay = Overlay(wiring.zones(what.camera))
-        self._writer: cv2.VideoWriter | None = None
-
-    def __enter__(self) -> Film:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        if self._writer is None:
-            return
-        self._writer.release()
-        if kind is None:
-            self._unfinished.replace(self._path)
-        else:
-            self._unfinished.unlink(missing_ok=True)
-
-    def add(self, frame: Frame, analysed: Analysed) -> None:
-        """Draw `frame` and what was found in it."""
-        if self._writer is None:
-            self._writer = self._open(frame.image)
-        caption = f"{frame.timestamp:6.1f} s  {'looking' if analysed.looked else 'resting'}"
-        self._writer.write(
-            self._overlay.draw(frame.image, analysed.tracks, analysed.alerts, caption)
-        )
-
-    def _open(self, image: Image) -> cv2.VideoWriter:
-        size = (image.shape[1], image.shape[0])
-        codec = cv2.VideoWriter.fourcc(*"mp4v")
-        writer = cv2.VideoWriter(str(self._unfinished), codec, self._fps, size)
-        if not writer.isOpened():
-            raise VideoError(f"the video {self._path} cannot be written: is the folder writable?")
-        return writer

@@ -19,12 +19,21 @@ from edge_runtime.frame import Frame
 from edge_runtime.inference.failover import EngineState
 from edge_runtime.inference.model import Detector, ModelSettings
 from edge_runtime.service import wiring
+from edge_runtime.service.pipeline import Analysed
 from edge_runtime.timing import Stage, StageTimes
 
 logger = logging.getLogger(__name__)
 
 Commit = Callable[[Alert, ModelIdentity], None]
 """Makes an alert durable; raises OutboxError."""
+
+Observe = Callable[[Frame, Analysed], None]
+"""Is shown each frame and what became of it, once its alerts are committed."""
+
+
+def nobody(_: Frame, __: Analysed) -> None:
+    """Nobody observes."""
+
 
 _OVER = (CameraState.ENDED, CameraState.FAILED)
 _HUNG_SECONDS = 60.0
@@ -60,11 +69,19 @@ class Plan:
 class Worker:
     """Analyses one camera until it is stopped or the camera has ended."""
 
-    def __init__(self, plan: Plan, detector: Detector, pace: Pace, commit: Commit) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        detector: Detector,
+        pace: Pace,
+        commit: Commit,
+        observe: Observe = nobody,
+    ) -> None:
         self.plan = plan
         self.times = StageTimes()
         self._detector = detector
         self._commit = commit
+        self._observe = observe
         self._pace = pace
         self._camera = Camera(plan.camera.name, wiring.source_settings(plan.camera), pace=pace)
         self._pipeline = wiring.pipeline(
@@ -201,6 +218,7 @@ class Worker:
             self._keep(alert)
         if analysed.alerts:
             self.times.lap(Stage.COMMIT)
+        self._observe(frame, analysed)
 
     def _tell_failure(self, failure: str | None) -> None:
         """Log when inference begins to fail and when it works again, not each time."""

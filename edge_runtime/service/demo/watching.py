@@ -1,0 +1,33 @@
+"""The demo's daemon: the real one, whose work is filmed.
+
+``python -m edge_runtime.service.demo.watching CONFIG FOLDER`` runs it until SIGTERM or the end of a
+clip, and leaves the video and the contact sheet in FOLDER.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from edge_runtime.capture.camera import Pace
+from edge_runtime.config import load
+from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.service import daemon, logs, wiring
+from edge_runtime.service.demo.recorder import Recorder
+
+
+def main(config_path: Path, folder: Path) -> int:
+    """Run it; the exit status."""
+    with logs.configured(logs.LogFormat.TEXT):
+        try:
+            config = load(config_path)
+            (camera,) = config.cameras
+            with Recorder(folder, camera, wiring.zones(camera)) as recorder:
+                return daemon.Daemon(config, Pace.REAL, recorder.add).run()
+        except EdgeRuntimeError as error:
+            logs.logger.critical("%s", error)
+            return 1
+
+
+if __name__ == "__main__":
+    sys.exit(daemon.leave(main(Path(sys.argv[1]), Path(sys.argv[2]))))

@@ -1,0 +1,103 @@
+"""The whole demo: a daemon, a broker that is killed, a subscriber, a scene and a real detector."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from tests.daemon import edge_runtime
+
+
+def shown(folder: Path, *arguments: object) -> dict[str, Any]:
+    """The summary of a demo."""
+    done = edge_runtime("demo", "--json", "--out", folder, *arguments, timeout=110.0)
+    assert done.returncode == 0, done.stderr + done.stdout
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
+
+
+@pytest.mark.usefixtures("person")
+def test_the_whole_demo(tmp_path: Path) -> None:
+    """Somebody comes and goes, two come, the lens is covered: six alerts, none lost."""
+    summary = shown(tmp_path / "demo")
+    received = [json.loads(line) for line in (tmp_path / "demo/received.jsonl").open()]
+    alerts = [each["data"] for each in received if "specversion" in each]
+    told = [(each["name"], each["state"]) for each in alerts]
+    assert told[:4] == [
+        ("somebody-at-machine", "started"),
+        ("somebody-at-machine", "ended"),
+        ("somebody-at-machine", "started"),
+        ("another-beside", "started"),
+    ]
+    assert sorted(told[4:]) == [("another-beside", "ended"), ("somebody-at-machine", "ended")]
+    assert all(each["label"] == "person" and each["score"] > 0.5 for each in alerts)
+    assert all(each["model"]["name"] == "person" for each in alerts)
+
+    delivery, outage = summary["delivery"], summary["outage"]
+    assert summary["good"]
+    assert delivery["committed"] == delivery["received"] == len(alerts)
+    assert (delivery["lost"], delivery["in_order"]) == ([], True)
+    # The first visitor leaves while there is no broker.
+    assert outage["seconds"] >= 5
+    assert outage["waited"] >= 1
+    assert outage["longest_wait"] > 1
+    # What is not known yet is not told, and said.
+    assert summary["covered"] == {"at": 32.0, "ended": 2, "told": False}
+    assert "is for demonstrations" in summary["warnings"][0]
+
+    assert summary["frames"] > 300
+    assert {"wait", "decode", "invoke", "commit"} <= summary["stages"].keys()
+    assert all(0 <= at["p50"] <= at["p95"] for at in summary["stages"].values())
+    video = cv2.VideoCapture(summary["files"]["video"])
+    assert abs(video.get(cv2.CAP_PROP_FRAME_COUNT) / video.get(cv2.CAP_PROP_FPS) - 40) < 2
+    sheet = cv2.imread(summary["files"]["contact sheet"])
+    assert sheet is not None
+    assert sheet.shape[0] > 1000
+    assert json.loads((tmp_path / "demo/summary.json").read_text()) == summary
+
+
+@pytest.mark.usefixtures("person")
+def test_a_visitors_own_clip_over_the_broker_in_python(clip: Path, tmp_path: Path) -> None:
+    """Without Mosquitto: the first visitor of the real clip comes while the broker is away."""
+    summary = shown(tmp_path, "--source", clip, "--seconds", "14", "--broker", "python")
+    assert summary["broker"] == "moat-lib-mqtt"
+    assert summary["source"] == str(clip)
+    assert summary["good"]
+    assert summary["delivery"]["committed"] == 2  # the end of the demo ends what is open
+    assert summary["outage"]["waited"] == 1
+    assert summary["covered"] is None
+    (started, ended) = (
+        each["data"]
+        for each in map(json.loads, (tmp_path / "received.jsonl").open())
+        if "specversion" in each
+    )
+    assert (started["name"], started["state"]) == ("somebody", "started")
+    assert (ended["name"], ended["state"], ended["reason"]) == ("somebody", "ended", "stopped")
+
+
+@pytest.mark.usefixtures("person")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--seconds", "3"], "a demo of 3 s is too short: give it at least 10, for the broker is "),
+        (["--source", "no.mp4"], "no.mp4 gives no picture: there is no file "),
+        (["--source", "gopher://x"], "'gopher://x' begins with no known kind of source; "),
+        (["--source", "7"], "v4l2:7 gives no picture: "),
+        (["--source", "rtsp://me:secret@127.0.0.1:9/x"], "rtsp://***@127.0.0.1:9/x gives no pict"),
+        (["--out", "/dev/null/x"], "the folder /dev/null/x cannot be made: "),
+    ],
+    ids=["too short", "no clip", "no kind of source", "no camera", "no stream", "no folder"],
+)
+def test_what_cannot_be_shown_is_one_sentence(
+    arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    done = edge_runtime("demo", "--out", tmp_path, *arguments)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("edge-runtime: ")
+    assert said in line
+    assert "secret" not in done.stdout + line
