@@ -1,8 +1,4 @@
-"""How good a classifier is on labelled pictures, and how sure that is.
-
-Intervals are 95% percentile bootstraps: the pictures are drawn again, with replacement, a
-thousand times. Where near-duplicates are grouped, whole groups are drawn.
-"""
+"""How good a classifier is on labelled pictures, and how sure that is; see `bootstrap`."""
 
 from __future__ import annotations
 
@@ -15,35 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.inference.model import ModelSettings
+from model_export.bootstrap import Counts, Rate, draws, share
 from model_export.curves import Curve, curve
 from model_export.datasets.samples import LabelledPictures
 from model_export.errors import ExportError
-from model_export.scoring import Scored, score
+from model_export.scoring import LIGHTING, Scored, lighting_of, score
 
-LIGHTING = {"dark": 0.0, "dim": 50.0, "normal": 90.0, "bright": 170.0}
-"""The buckets of lighting, and the mean brightness (0..255) from which a picture is in each."""
-
-_DRAWS = 1000
-_LEAST, _GREATEST = 2.5, 97.5
-
-Counts = NDArray[np.float64]
-"""How often each picture counts: 1 for the data as they are, D x N for D draws of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A share of pictures, 0..1, and between which values it is with 95% confidence.
-
-    Attributes:
-        value: the share; None: there are no pictures that it could be a share of.
-        low, high: the ends of the interval; None with it.
-        of: how many pictures it is a share of.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    of: int
+__all__ = [
+    "LIGHTING",
+    "ClassQuality",
+    "ClassifierQuality",
+    "LightingQuality",
+    "Mistake",
+    "Rate",
+    "evaluate_classifier",
+    "quality",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +38,7 @@ class ClassQuality:
         precision: of the pictures that are said to be of it, how many are.
         recall: of the pictures that are of it, how many are said to be.
         false_alarms: of the pictures that are not of it, how many are said to be.
-        curve: for all thresholds; None where all pictures or none are of it.
+        curve: for all thresholds, with intervals; None where all pictures or none are of it.
     """
 
     label: str
@@ -174,7 +157,7 @@ def quality(
         groups = np.arange(len(data))
     elif len(groups) != len(data):
         raise ExportError(f"there are {len(data)} pictures and the groups of {len(groups)}")
-    draws = _draws(groups, seed)
+    drawn = draws(groups, seed)
     first = scored.scores.argmax(axis=1)
     right = first == scored.labels
     return ClassifierQuality(
@@ -183,46 +166,25 @@ def quality(
         pictures=len(data),
         groups=len(np.unique(groups)),
         threshold=threshold,
-        accuracy=_rate(right, np.ones_like(right), draws),
+        accuracy=share(right, np.ones_like(right), drawn),
         classes=tuple(
-            _class(scored, label, threshold, draws) for label in range(len(scored.classes))
+            _class(scored, label, threshold, drawn) for label in range(len(scored.classes))
         ),
         confusion=_confusion(scored.labels, first, len(scored.classes)),
-        lighting=tuple(_lighting(scored, right, threshold, draws)),
+        lighting=tuple(_lighting(scored, right, threshold, drawn)),
         worst=_worst(data, scored, first),
     )
 
 
-def _draws(groups: NDArray[np.int64], seed: int) -> Counts:
-    """How often each picture is in each of the draws: D x N."""
-    numbers, of_group = np.unique(groups, return_inverse=True)
-    generator = np.random.default_rng(seed)
-    count = len(numbers)
-    drawn = generator.multinomial(count, np.full(count, 1 / count), size=_DRAWS)
-    return drawn[:, of_group].astype(np.float64)
-
-
-def _rate(hit: NDArray[np.bool_], among: NDArray[np.bool_], draws: Counts) -> Rate:
-    """The share of `hit` among those pictures that are `among`."""
-    of = int(among.sum())
-    if not of:
-        return Rate(None, None, None, 0)
-    drawn = draws @ among
-    hits = draws @ (hit & among)
-    shares = hits[drawn > 0] / drawn[drawn > 0]
-    low, high = np.percentile(shares, (_LEAST, _GREATEST))
-    return Rate(float((hit & among).sum() / of), float(low), float(high), of)
-
-
-def _class(scored: Scored, label: int, threshold: float, draws: Counts) -> ClassQuality:
+def _class(scored: Scored, label: int, threshold: float, drawn: Counts) -> ClassQuality:
     truth = scored.labels == label
     said = scored.scores[:, label] >= threshold
     return ClassQuality(
         label=scored.classes[label],
-        precision=_rate(truth, said, draws),
-        recall=_rate(said, truth, draws),
-        false_alarms=_rate(said, ~truth, draws),
-        curve=curve(scored.scores[:, label], truth),
+        precision=share(truth & said, said, drawn),
+        recall=share(said & truth, truth, drawn),
+        false_alarms=share(said & ~truth, ~truth, drawn),
+        curve=curve(scored.scores[:, label], truth, drawn),
     )
 
 
@@ -235,19 +197,19 @@ def _confusion(
 
 
 def _lighting(
-    scored: Scored, right: NDArray[np.bool_], threshold: float, draws: Counts
+    scored: Scored, right: NDArray[np.bool_], threshold: float, drawn: Counts
 ) -> list[LightingQuality]:
-    bucket_of = np.searchsorted(list(LIGHTING.values()), scored.brightness, side="right") - 1
+    bucket_of = lighting_of(scored.brightness)
     found = []
     for number, name in enumerate(LIGHTING):
         inside = bucket_of == number
         if not inside.any():
             continue
-        recall = {
-            label: _rate(scored.scores[:, at] >= threshold, inside & (scored.labels == at), draws)
-            for at, label in enumerate(scored.classes)
-        }
-        found.append(LightingQuality(name, _rate(right, inside, draws), recall))
+        recall = {}
+        for at, label in enumerate(scored.classes):
+            among = inside & (scored.labels == at)
+            recall[label] = share(among & (scored.scores[:, at] >= threshold), among, drawn)
+        found.append(LightingQuality(name, share(right & inside, inside, drawn), recall))
     return found
 
 

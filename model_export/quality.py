@@ -30,7 +30,7 @@ def measure(
     """
     if annotations is None:
         return of_classifier(settings, folder, seed=seed, progress=progress)
-    return of_detector(settings, folder, annotations, progress=progress)
+    return of_detector(settings, folder, annotations, seed=seed, progress=progress)
 
 
 def of_classifier(
@@ -66,6 +66,7 @@ def of_detector(
     folder: Path,
     annotations: Path,
     *,
+    seed: int = 0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> DetectorQuality:
     """Measure a detector on the pictures in `folder` that the COCO JSON lists.
@@ -75,4 +76,4 @@ def of_detector(
     """
     data = read_coco(annotations, folder)
     require(check_boxed(data, lambda done: progress(done / 2)))
-    return evaluate_detector(settings, data, lambda done: progress((1 + done) / 2))
+    return evaluate_detector(settings, data, lambda done: progress((1 + done) / 2), seed=seed)

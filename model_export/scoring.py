@@ -22,6 +22,9 @@ from edge_runtime.inference.trial import trial
 from model_export.datasets.samples import LabelledPictures
 from model_export.errors import ExportError
 
+LIGHTING = {"dark": 0.0, "dim": 50.0, "normal": 90.0, "bright": 170.0}
+"""The buckets of lighting, and the mean brightness (0..255) from which a picture is in each."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
@@ -67,11 +70,21 @@ def score(
     for number, sample in enumerate(data.samples):
         image = sample.read()
         scores[number] = look(image)
-        brightness[number] = cv2.mean(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))[0]
+        brightness[number] = brightness_of(image)
         progress((number + 1) / len(data))
     labels = np.array([sample.label for sample in data.samples])
     sha256 = tflite_file.read(settings.path).sha256
     return Scored(sha256, data.classes, labels, scores, brightness)
+
+
+def brightness_of(image: Image) -> float:
+    """The mean of a picture (H x W x 3 BGR), 0..255."""
+    return float(cv2.mean(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))[0])
+
+
+def lighting_of(brightness: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The number of each picture's bucket of `LIGHTING`."""
+    return np.searchsorted(list(LIGHTING.values()), brightness, side="right") - 1
 
 
 def _loaded(

@@ -45,7 +45,7 @@ class BoxedPicture:
         path: the file.
         width, height: in pixels, as the JSON says.
         boxes: the objects; none: nothing is in it.
-        split: what the JSON says under ``split``, "" where it says nothing.
+        split, origin: what the JSON says under these keys, "" where it says nothing.
     """
 
     id: int
@@ -54,6 +54,7 @@ class BoxedPicture:
     height: int
     boxes: tuple[Box, ...]
     split: str = ""
+    origin: str = ""
 
     def read(self) -> Image:
         """The picture as H x W x 3 BGR.
@@ -144,7 +145,8 @@ def _add(path: Path, entry: Any, labels: dict[int, int], boxes: dict[int, list[B
 def _picture(image: Any, folder: Path, boxes: tuple[Box, ...]) -> BoxedPicture:
     path = folder / str(image["file_name"])
     size = int(image["width"]), int(image["height"])
-    return BoxedPicture(int(image["id"]), path, *size, boxes, str(image.get("split", "")))
+    split, origin = (str(image.get(key, "")) for key in ("split", "origin"))
+    return BoxedPicture(int(image["id"]), path, *size, boxes, split, origin)
 
 
 def _lack(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,12 @@ from model_export.datasets.duplicates import group, perceptual_hashes
 from model_export.datasets.folders import read_folders
 from model_export.datasets.samples import LabelledPictures, Sample
 from model_export.datasets.splits import split_by_group
-from model_export.detection_evaluation import evaluate_detector
+from model_export.detection_evaluation import (
+    choose_threshold,
+    detector_quality,
+    evaluate_detector,
+)
+from model_export.detection_scoring import find
 from model_export.errors import ExportError
 from model_export.evaluation import evaluate_classifier
 from model_export.layer_errors import layer_errors
@@ -74,7 +80,36 @@ def test_a_detector_is_counted_by_coco(models: Path, data_dir: Path, boxed: Boxe
     assert found.classes["person"] == found.overall
     assert found.overall.ap_large is not None and found.overall.ap_small is not None
     assert found.overall.ap_large > found.overall.ap_small
+    sure = found.overall.ap50_interval
+    assert sure is not None and sure.low < found.overall.ap50 < sure.high
     json.dumps(found.as_dict(), allow_nan=False)
+
+
+def test_persons_are_looked_for_in_pictures_with_and_without_any(
+    models: Path, data_dir: Path, boxed: BoxedPictures
+) -> None:
+    with_some = boxed.where(lambda picture: picture.split == "val").at(range(40))
+    without = boxed.where(lambda picture: not picture.boxes).at(range(0, 60, 2))
+    data = replace(with_some, pictures=with_some.pictures + without.pictures)
+    settings = ModelSettings(
+        models / SSD, labels=data_dir / "labels" / "coco_labels.txt", threshold=0.4
+    )
+    seen = find(settings, data)
+    (found,) = detector_quality(settings.path, seen, data, thresholds={"person": 0.4}).objects
+    presence = found.presence
+    assert presence.false_alarms.of >= 30
+    assert presence.recall.value is not None and presence.false_alarms.value is not None
+    assert presence.recall.value > 0.7
+    assert presence.false_alarms.value < 0.3
+    assert presence.curve is not None and presence.curve.roc_auc > 0.9
+    heights = [rate.value for rate in found.by_height.values()]
+    assert heights == sorted(heights, key=lambda value: value or 0)
+    assert sum(rate.of for rate in found.by_height.values()) == found.recall.of
+    assert {part.name for part in found.origins} == {picture.origin for picture in data.pictures}
+    assert sum(part.pictures for part in found.lighting) == len(data)
+    rare = choose_threshold(seen, data, "person", 0.0)
+    common = choose_threshold(seen, data, "person", 0.2)
+    assert rare.false_alarms.value == 0 and rare.threshold > common.threshold
 
 
 def test_a_detector_without_the_datas_classes_is_refused(

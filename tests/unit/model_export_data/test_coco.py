@@ -18,7 +18,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "categories": [{"id": 7, "name": "person"}, {"id": 2, "name": "bag"}],
         "images": [
             {"id": 1, "file_name": "a.png", "width": 96, "height": 80, "split": "train"},
-            {"id": 5, "file_name": "b.png", "width": 96, "height": 80},
+            {"id": 5, "file_name": "b.png", "width": 96, "height": 80, "origin": "lobby"},
         ],
         "annotations": [
             {"id": 1, "image_id": 1, "category_id": 7, "bbox": [2, 3, 45, 60], "iscrowd": 0},
@@ -48,6 +48,7 @@ def test_boxes_come_with_their_pictures_and_classes_in_the_order_of_ids(
     first, second = data.pictures
     assert first.boxes == (Box(2, 3, 45, 60, 1), Box(50, 3, 10, 10, 0, crowd=True))
     assert (first.split, second.split, second.boxes) == ("train", "", ())
+    assert (first.origin, second.origin) == ("", "lobby")
     assert first.read().shape == (80, 96, 3)
     assert check_boxed(data) == ()
 
