@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model_export.curves import Curve
+from model_export.curves import Band
 from model_export.report.svg import Ink, drawing, figure, in_percent, inline
 
 if TYPE_CHECKING:
@@ -19,35 +19,27 @@ class Line:
     """A model's curve in a plot.
 
     Attributes:
-        title: what it is called there: ``baseline``, ``result``.
-        curve: the curve.
-        at: of its threshold: recall, false alarms and precision; None for what nobody knows.
-        ink: its colour.
-        dashed: how it is told from the others without colours.
+        label: what it is called there, and what it is worth.
+        points: x and y of each.
+        band: how sure it is; None: nobody knows.
+        at: x and y of the threshold; None where there are none.
+        baseline: whether it is the baseline's: dashed, and in its colour.
     """
 
-    title: str
-    curve: Curve
-    at: tuple[float | None, float | None, float | None]
-    ink: Ink
-    dashed: bool
-
-    @property
-    def dashes(self) -> tuple[float, ...]:
-        """On and off, in widths of the line; none: it is solid."""
-        return (4, 2) if self.dashed else ()
+    label: str
+    points: Sequence[tuple[float, float]]
+    band: Band | None
+    at: tuple[float | None, float | None]
+    baseline: bool
 
 
 def roc(lines: Sequence[Line], name: str, title: str) -> str:
-    """Recall over false alarms."""
+    """Recall over false alarms; the diagonal is what chance gives."""
     with drawing():
         axes, drawn = _square("false alarms", "recall")
         axes.plot((0, 1), (0, 1), color=str(Ink.RULE), linewidth=1)
         for line in lines:
-            points = [(point.false_alarms, point.recall) for point in line.curve.points]
-            recall, false_alarms, _ = line.at
-            label = f"{line.title}: area {line.curve.roc_auc:.3f}"
-            _line(axes, line, points, (false_alarms, recall), label)
+            _draw(axes, line)
         axes.legend(loc="lower right")
         return inline(drawn, name, title)
 
@@ -57,10 +49,7 @@ def precision_recall(lines: Sequence[Line], name: str, title: str) -> str:
     with drawing():
         axes, drawn = _square("recall", "precision")
         for line in lines:
-            points = [(point.recall, point.precision) for point in line.curve.points]
-            recall, _, precision = line.at
-            label = f"{line.title}: average {line.curve.average_precision:.3f}"
-            _line(axes, line, points, (recall, precision), label)
+            _draw(axes, line)
         axes.legend(loc="lower left")
         return inline(drawn, name, title)
 
@@ -75,18 +64,16 @@ def _square(x: str, y: str) -> tuple[Axes, Figure]:
     return axes, drawn
 
 
-def _line(
-    axes: Axes,
-    line: Line,
-    points: Sequence[tuple[float, float]],
-    at: tuple[float | None, float | None],
-    label: str,
-) -> None:
-    """A curve, and a mark where its threshold is."""
-    ink = str(line.ink)
-    axes.plot(*zip(*points, strict=True), color=ink, dashes=line.dashes, label=label)
-    x, y = at
+def _draw(axes: Axes, line: Line) -> None:
+    """A curve, how sure it is, and a mark where its threshold is."""
+    ink = str(Ink.BASELINE if line.baseline else Ink.RESULT)
+    if line.band:
+        band = line.band
+        axes.fill_between(band.at, band.low, band.high, color=ink, alpha=0.16, linewidth=0)
+    dashes = (4, 2) if line.baseline else ()
+    axes.plot(*zip(*line.points, strict=True), color=ink, dashes=dashes, label=line.label)
+    x, y = line.at
     if x is not None and y is not None:
-        marker = "s" if line.dashed else "D"
+        marker = "s" if line.baseline else "D"
         edge = str(Ink.GROUND)
         axes.plot(x, y, marker=marker, color=ink, markeredgecolor=edge, zorder=3)

@@ -15,6 +15,7 @@ import numpy as np
 from model_export.comparison import Disagreement
 from model_export.detection_evaluation import DetectorQuality
 from model_export.evaluation import ClassifierQuality, Mistake
+from model_export.object_quality import BoxMistake
 from model_export.recipes.outcome import RecipeOutcome, StepOutcome
 
 LAYOUT = 1
@@ -22,6 +23,7 @@ LAYOUT = 1
 
 # Texts that are paths: evaluation and comparison keep them so.
 _PATHS: Mapping[type, str] = {
+    BoxMistake: "picture",
     ClassifierQuality: "model",
     DetectorQuality: "model",
     Disagreement: "picture",

@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from model_export.curves import Curve
-from model_export.evaluation import ClassQuality
 from model_export.recipes.outcome import RecipeOutcome
-from model_export.report import classes, curve_plots, steps, words
-from model_export.report.classes import Judged
-from model_export.report.curve_plots import Line
+from model_export.report import steps, words
 from model_export.report.svg import Ink
 from model_export.report.trade_offs import Mark, trade_off
 from model_export.report.training_plots import training
-
-MOST_CURVES = 6
-"""Classes whose curves are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +59,6 @@ def _marks(outcome: RecipeOutcome, names: Sequence[str], costs: Sequence[float])
         ink = inks.get(step.name, Ink.OTHER)
         found.append(Mark(step.name, cost, step.accuracy, share.low, share.high, source, ink))
     return found
-
-
-def curves(outcome: RecipeOutcome) -> Iterator[tuple[str, tuple[Plot, ...]]]:
-    """ROC and precision over recall of each class by its name; of many, of the least found."""
-    pairs = classes.of_classifiers(outcome)
-    if not pairs:
-        return
-    for number in classes.shown_classes(pairs[-1][1], MOST_CURVES):
-        found = [(model, quality.classes[number]) for model, quality in pairs]
-        lines = [line for model, item in found if (line := _line(model, item))]
-        if lines:
-            label = found[-1][1].label
-            roc = curve_plots.roc(lines, f"roc-{number}", f"ROC of {label}")
-            title = f"Precision over recall of {label}"
-            over_recall = curve_plots.precision_recall(lines, f"pr-{number}", title)
-            yield label, (Plot(roc, "ROC"), Plot(over_recall, "precision over recall"))
-
-
-def _line(model: Judged, found: ClassQuality) -> Line | None:
-    curve: Curve | None = found.curve
-    if curve is None:
-        return None
-    baseline = model.role == "baseline"
-    return Line(
-        model.role,
-        curve,
-        (found.recall.value, found.false_alarms.value, found.precision.value),
-        Ink.BASELINE if baseline else Ink.RESULT,
-        baseline,
-    )
 
 
 def trainings(outcome: RecipeOutcome) -> Iterator[Plot]:

@@ -7,11 +7,16 @@ from typing import Any
 
 from model_export.errors import ExportError
 from model_export.evaluation import ClassifierQuality
-from model_export.recipes.outcome import RecipeOutcome
-from model_export.report import classes, drawings, steps, words
+from model_export.recipes.outcome import Quality, RecipeOutcome
+from model_export.report import steps, words
 from model_export.report.card import card_html
+from model_export.report.classifier_tables import classifier_tables, confusions
+from model_export.report.curve_drawings import curves
+from model_export.report.detector_tables import detector_tables
 from model_export.report.document import shown_path
-from model_export.report.pictures import thumbnail
+from model_export.report.drawings import trade_offs, trainings
+from model_export.report.pictures import Picture, box_mistake_picture, mistake_picture
+from model_export.report.tables import MOST_CLASSES, Table, of_classifiers, of_detectors
 from model_export.report.verdict import verdict
 
 
@@ -51,25 +56,35 @@ def page(outcome: RecipeOutcome, folder: Path) -> bytes:
 
 def _content(outcome: RecipeOutcome, folder: Path) -> dict[str, Any]:
     """What the template names."""
-    quality = outcome.step(outcome.result).quality
-    worst = quality.worst if isinstance(quality, ClassifierQuality) else ()
+    result = outcome.step(outcome.result)
     return {
         "outcome": outcome,
         "benchmark": outcome.benchmark,
         "verdict": verdict(outcome, steps.first_measure(outcome)),
         "tiles": steps.tiles(outcome),
         "groups": steps.groups(outcome),
-        "trade_offs": tuple(drawings.trade_offs(outcome)),
-        "quality": quality,
-        "most_classes": classes.MOST_CLASSES,
-        "is_classifier": isinstance(quality, ClassifierQuality),
-        "tables": classes.tables(outcome),
-        "confusions": tuple(classes.confusions(outcome)),
-        "curves": tuple(drawings.curves(outcome)),
-        "training": tuple(drawings.trainings(outcome)),
-        "worst": tuple((mistake, thumbnail(mistake)) for mistake in worst),
-        "against": outcome.step(outcome.result).against_baseline,
+        "trade_offs": tuple(trade_offs(outcome)),
+        "quality": result.quality,
+        "most_classes": MOST_CLASSES,
+        "is_classifier": isinstance(result.quality, ClassifierQuality),
+        "tables": _tables(outcome),
+        "confusions": tuple(confusions(outcome)),
+        "curves": tuple(curves(outcome)),
+        "training": tuple(trainings(outcome)),
+        "worst": _worst(result.quality),
+        "against": result.against_baseline,
         "card": card_html(outcome.card) if outcome.card.strip() else "",
         "paths": {step.name: shown_path(step.model, folder) for step in outcome.steps},
         "bundle": shown_path(outcome.bundle, folder) if outcome.bundle else "",
     }
+
+
+def _tables(outcome: RecipeOutcome) -> tuple[Table, ...]:
+    classifiers = of_classifiers(outcome)
+    return classifier_tables(classifiers) if classifiers else detector_tables(of_detectors(outcome))
+
+
+def _worst(quality: Quality) -> tuple[Picture, ...]:
+    if isinstance(quality, ClassifierQuality):
+        return tuple(mistake_picture(mistake) for mistake in quality.worst)
+    return tuple(box_mistake_picture(mistake) for mistake in quality.worst)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from model_export.benchmark import Invoke
+from model_export.bootstrap import Interval
 from model_export.comparison import Comparison
 from model_export.evaluation import ClassifierQuality
 from model_export.recipes.outcome import Quality, RecipeOutcome, StepOutcome
@@ -88,7 +89,15 @@ def measures(quality: Quality) -> dict[str, Share]:
     if isinstance(quality, ClassifierQuality):
         accuracy = quality.accuracy
         return {"accuracy": Share(accuracy.value, accuracy.low, accuracy.high)}
-    return {"AP50": Share(quality.overall.ap50), "AP": Share(quality.overall.ap)}
+    boxes = quality.overall
+    return {
+        "AP50": _average(boxes.ap50, boxes.ap50_interval),
+        "AP": _average(boxes.ap, boxes.ap_interval),
+    }
+
+
+def _average(value: float | None, sure: Interval | None) -> Share:
+    return Share(value, sure.low, sure.high) if sure else Share(value)
 
 
 def first_measure(outcome: RecipeOutcome) -> str:

@@ -44,6 +44,11 @@ class Mark:
     source: int | None
     ink: Ink
 
+    @property
+    def weight(self) -> str:
+        """Of its label."""
+        return "normal" if self.ink is Ink.OTHER else "bold"
+
 
 def trade_off(marks: Sequence[Mark], cost: str, gain: str, name: str, title: str) -> str:
     """What the steps gain over what they cost, an arrow from each to what was made from it."""
@@ -121,7 +126,7 @@ def _label(axes: Axes, marks: Sequence[Mark], arrows: Sequence[tuple[Mark, Mark]
         if mark.low is not None and mark.high is not None
     ]
     bent = [area for start, end in arrows for area in _along(axes, start, end)]
-    sizes = [_measured(text) for text in texts]
+    sizes = [_measured(text, mark.weight) for text, mark in zip(texts, marks, strict=True)]
     box = axes.get_window_extent()
     bounds = box.x0, box.y0, box.x1, box.y1
     placed = place(spots, sizes, [*around, *bars, *bent], bounds, _MARKER)
@@ -145,28 +150,29 @@ def _along(axes: Axes, start: Mark, end: Mark, steps: int = 24) -> Iterator[Area
         yield float(x) - 2, float(y) - 2, float(x) + 2, float(y) + 2
 
 
-def _measured(text: str) -> tuple[float, float]:
+def _measured(text: str, weight: str) -> tuple[float, float]:
     """Width and height in units, in a font that is wider than most."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
     if not text:
         return 0.0, 0.0
-    outline = TextPath((0, 0), text, size=FONT, prop=FontProperties(family="DejaVu Sans"))
+    outline = TextPath(
+        (0, 0), text, size=FONT, prop=FontProperties(family="DejaVu Sans", weight=weight)
+    )
     return float(outline.get_extents().width), FONT
 
 
 def _write(axes: Axes, mark: Mark, text: str, spot: tuple[float, float], area: Area) -> None:
     """A label, and a line to its mark where it is far from it."""
-    other = mark.ink is Ink.OTHER
     # It has its place; a layout would look for another one.
     axes.text(
         area[0],
         (area[1] + area[3]) / 2,
         text,
         transform=None,
-        color=str(Ink.TEXT if other else mark.ink),
-        fontweight="normal" if other else "bold",
+        color=str(Ink.TEXT if mark.ink is Ink.OTHER else mark.ink),
+        fontweight=mark.weight,
         verticalalignment="center_baseline",
     ).set_in_layout(False)
     x, y = (float(np.clip(spot[axis], area[axis], area[axis + 2])) for axis in (0, 1))

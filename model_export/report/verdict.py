@@ -43,11 +43,6 @@ class Verdict:
     sentence: str
     checks: tuple[CheckLine, ...]
 
-    @property
-    def blamed(self) -> bool:
-        """Whether something is to be said of why."""
-        return any(check.blame for check in self.checks)
-
 
 def verdict(outcome: RecipeOutcome, measure: str) -> Verdict:
     """What the gate says; `measure` is what it calls accuracy."""

@@ -13,7 +13,11 @@ from model_export.recipes.outcome import RecipeOutcome
 from model_export.report.page import page
 from tests.integration.model_export_report.browser import Tab, browser, is_installed, new_tab
 from tests.integration.model_export_report.markup import Page
-from tests.integration.model_export_report.outcomes import classifier_outcome, detector_outcome
+from tests.integration.model_export_report.outcomes import (
+    classifier_outcome,
+    detector_outcome,
+    photos_outcome,
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,6 +42,12 @@ def persons(data_dir: Path) -> RecipeOutcome:
 def heads(tmp_path_factory: pytest.TempPathFactory) -> RecipeOutcome:
     """Of a detector in six steps."""
     return detector_outcome(tmp_path_factory.mktemp("heads"))
+
+
+@pytest.fixture(scope="session")
+def photos(data_dir: Path, heads: RecipeOutcome) -> RecipeOutcome:
+    """Of a real detector on real pictures; of its steps all models are that one."""
+    return photos_outcome(data_dir, heads)
 
 
 @pytest.fixture(scope="session")

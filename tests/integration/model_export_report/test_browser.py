@@ -17,13 +17,14 @@ GROUND = "getComputedStyle(document.body).backgroundColor"
 INK = "getComputedStyle(document.querySelector('.plot text')).fill"
 
 
-@pytest.fixture(params=["persons", "heads", "hostile"])
+@pytest.fixture(params=["persons", "heads", "photos", "hostile"])
 def report(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A page: of a classifier, of a detector, of one whose names run where they can."""
+    """A page: of a classifier, of two detectors, of one whose names run where they can."""
     persons: RecipeOutcome = request.getfixturevalue("persons")
     outcome = {
         "persons": lambda: persons,
         "heads": lambda: request.getfixturevalue("heads"),
+        "photos": lambda: request.getfixturevalue("photos"),
         "hostile": lambda: hostile(with_hostile_classes(persons)),
     }[request.param]()
     return write_report(outcome, tmp_path)[0]

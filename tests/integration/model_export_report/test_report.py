@@ -17,13 +17,16 @@ import cv2
 import numpy as np
 import pytest
 
+from edge_runtime.frame import Image
 from model_export.datasets.samples import Sample
+from model_export.detection_evaluation import DetectorQuality
 from model_export.errors import ExportError
 from model_export.evaluation import ClassifierQuality
+from model_export.object_quality import Fault
 from model_export.recipes.outcome import Check, RecipeOutcome
 from model_export.report import as_dict, write_report
 from model_export.report.page import page
-from tests.integration.model_export_report.markup import Page
+from tests.integration.model_export_report.markup import Element, Page
 from tests.integration.model_export_report.outcomes import RECIPE
 
 HOSTILE = "_$x^2$<script>hacked=1</script>\"'& \0\udc80"
@@ -85,6 +88,15 @@ def with_hostile_classes(outcome: RecipeOutcome) -> RecipeOutcome:
         assert isinstance(step.quality, ClassifierQuality)
         steps.append(replace(step, quality=changed(step.quality)))
     return replace(outcome, steps=tuple(steps))
+
+
+def decoded(image: Element) -> Image:
+    """The picture that an <img> holds."""
+    head, _, data = (image.attributes["src"] or "").partition(",")
+    assert head == "data:image/jpeg;base64"
+    found = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+    assert found is not None
+    return found.astype(np.uint8)
 
 
 def test_both_files_are_written_and_told(persons: RecipeOutcome, tmp_path: Path) -> None:
@@ -168,7 +180,8 @@ def test_the_page_says_what_the_gate_says(
     refused = heads_page
     assert "✗ The gate refuses half-int8: its only check is not met." in refused.texts("h2")
     assert "AP50 lost, at most max_accuracy_drop" in refused.texts("th")
-    assert "half lost most of it: 0.7 points of AP50 against float" in refused.texts("td")
+    blame = "half lost most of it: 0.7 points of AP50 against float."
+    assert any(blame in text for text in refused.texts("p"))
     open_ = Page(page(replace(heads, checks=()), Path()))
     assert "○ The recipe has no gate: nothing was held against limits." in open_.texts("h2")
 
@@ -177,7 +190,8 @@ def test_a_condition_that_is_not_known_is_told_by_its_numbers(heads: RecipeOutco
     check = Check("max_watts", 2.5, 3.25, False, "the fan")
     found = Page(page(replace(heads, checks=(check,)), Path()))
     assert "max_watts" in found.texts("th")
-    assert {"2.5", "3.25", "the fan"} <= set(found.texts("td"))
+    assert {"2.5", "3.25"} <= set(found.texts("td"))
+    assert any("the fan." in text for text in found.texts("p"))
 
 
 def test_steps_stand_side_by_side(heads_page: Page) -> None:
@@ -235,6 +249,44 @@ def test_a_detector_is_told_by_the_size_of_boxes(heads_page: Page) -> None:
     assert "33.1%" in heads_page.texts("td")
 
 
+def test_a_detector_is_told_by_objects_and_by_pictures(photos: RecipeOutcome) -> None:
+    quality = photos.step("half-int8").quality
+    assert isinstance(quality, DetectorQuality)
+    found = Page(page(photos, Path()))
+    wanted = {"Average precision", "At the threshold", "By size of objects", "By light"}
+    assert wanted <= set(found.texts("h3"))
+    cells, (person,) = found.texts("td"), quality.objects
+    sure = quality.overall.ap50_interval
+    assert quality.overall.ap50 is not None and sure is not None
+    average = f"{quality.overall.ap50:.1%} {100 * sure.low:.1f} to {100 * sure.high:.1f}"
+    assert average in cells
+    seen, tall = person.presence.recall, person.by_height["above 50%"]
+    for rate, more in ((seen, ""), (tall, f" of {tall.of}")):
+        assert rate.value is not None and rate.low is not None and rate.high is not None
+        told = f"{rate.value:.1%} {100 * rate.low:.1f} to {100 * rate.high:.1f}{more}"
+        assert told in cells, told
+    titles = set(found.texts("title"))
+    assert {"Precision over recall of boxes: person", "ROC of pictures: person"} <= titles
+
+
+def test_what_a_detector_got_wrong_is_framed(photos: RecipeOutcome) -> None:
+    quality = photos.step("half-int8").quality
+    assert isinstance(quality, DetectorQuality)
+    found = Page(page(photos, Path()))
+    captions, images = found.texts("figcaption"), found.all("img")
+    assert len(images) == len(quality.worst) > 5
+    missed = next(item for item in quality.worst if item.fault is Fault.MISSED)
+    assert f"missed person in the frame {Path(missed.picture).name}" in captions
+    alarm = quality.worst[0]
+    assert alarm.fault is Fault.FALSE_ALARM and alarm.score is not None
+    assert images[0].attributes["alt"] == f"saw person {alarm.score:.2f}, none is there"
+    small, large = decoded(images[0]), Sample(Path(alarm.picture), 0).read()
+    x1, y1, x2, _ = (round(edge * max(small.shape) / max(large.shape)) for edge in alarm.box)
+    above = small[max(0, y1 - 1) : y1 + 2, (x1 + x2) // 2].astype(int)
+    # The line's middle is yellow.
+    assert (above[:, 2] - above[:, 0]).max() > 80
+
+
 def test_the_page_tells_where_the_result_is_furthest_from_the_baseline(
     persons_page: Page, heads_page: Page
 ) -> None:
@@ -279,16 +331,14 @@ def test_the_worst_pictures_are_in_the_page_as_the_model_saw_them(
     images = persons_page.all("img")
     assert len(images) == len(quality.worst)
     worst, image = quality.worst[0], images[0].attributes
-    assert image["alt"] == f"{worst.label}, taken for {worst.said}"
-    head, _, data = (image["src"] or "").partition(",")
-    assert head == "data:image/jpeg;base64"
-    seen = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
-    assert seen is not None and max(seen.shape) == 144
+    assert image["alt"] == f"said {worst.said} {worst.score:.2f}, is {worst.label}"
+    seen = decoded(images[0])
+    assert max(seen.shape) == 160
     crop = Sample(Path(worst.picture), 0, worst.crop).read()
     expected = cv2.resize(crop, seen.shape[1::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(seen.astype(int) - expected).mean() < 6
     captions = persons_page.texts("figcaption")
-    assert any(f"said {worst.said} {worst.score:.2f}, is {worst.label}" in c for c in captions)
+    assert any(f"said {worst.said} {worst.score:.2f} is {worst.label}" in c for c in captions)
 
 
 def test_a_picture_that_is_gone_is_said_in_its_place(
