@@ -60,6 +60,10 @@ class Io(StrEnum):
     FLOAT32 = "float32"
 
 
+_LEAST_RANGE = 1e-5
+"""Of a tensor that is nearly always zero, as behind dead channels: with smaller steps, interpreters
+refuse the model, for the 6 of a ReLU6 is too many of them for an int32."""
+
 _STEPS = {Precision.INT8: 255, Precision.INT16X8: 65_534}
 """How many steps there are between the least and the greatest value that flows."""
 
@@ -225,7 +229,8 @@ def prepare(
 
 
 def _range(seen: Observed) -> tuple[float, float]:
-    return float(seen.least.min()), float(seen.greatest.max())
+    least, greatest = float(seen.least.min()), float(seen.greatest.max())
+    return least, max(greatest, least + _LEAST_RANGE)
 
 
 def apply(model: FloatModel, how: Quantization, only: str | None = None) -> bytes:

@@ -23,7 +23,7 @@ class Places:
 
     Attributes:
         recipe: its file.
-        root: what its paths to data, weights and the golden picture count from.
+        root: what its paths to data and weights count from.
         out: the folder for steps, report and bundle.
     """
 
@@ -33,7 +33,7 @@ class Places:
 
     @property
     def folder(self) -> Path:
-        """What its paths to card and checkpoints count from."""
+        """What its paths to card, golden picture and checkpoints count from."""
         return self.recipe.parent
 
 
@@ -51,7 +51,7 @@ def require_possible(recipe: Recipe, places: Places, key: SigningKey | None) -> 
             f"the recipe {recipe.name} ends in a bundle: name the key that signs it (--key), or "
             "ask for the one that is no secret (--demonstration)"
         )
-    for path in (places.root / bundle.golden, *_card(bundle, places)):
+    for path in (places.folder / bundle.golden, *_card(bundle, places)):
         file_hash(path)
     target = places.out / f"{recipe.name}-{bundle.version}{SUFFIX}"
     if target.exists():
@@ -78,7 +78,7 @@ def make_bundle_of(
             version=table.version,
             model=result.model,
             labels=kit.data.classes,
-            golden=places.root / table.golden,
+            golden=places.folder / table.golden,
             card=next(iter(_card(table, places)), None),
             colour=Colour.GREY if kit.recipe.model.colour == "grey" else Colour.RGB,
             range=result.about.pixel_range,

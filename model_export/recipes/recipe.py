@@ -338,7 +338,8 @@ class BundleTable(Table):
 
     version: int = Field(ge=1, description="Higher than that of any bundle before it.")
     golden: AnyPath = Field(
-        description="A picture in which the model sees something; it goes to each board.",
+        description="A picture in which the model sees something, beside the recipe; it goes to "
+        "each board.",
         examples=["golden.png"],
     )
     threshold: Share = Field(default=0.5, description="The score from which something counts.")

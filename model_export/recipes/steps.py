@@ -21,7 +21,7 @@ from model_export.networks import finished, float_model
 from model_export.pruning.latency import latency
 from model_export.pruning.magnitude import Fading, Sparse, prune_magnitude, prune_two_of_four
 from model_export.pruning.structured import Importance, prune
-from model_export.quantization import Io, Precision, Quantization, quantize
+from model_export.quantization import Io, Precision, Quantization, quantize, write_model
 from model_export.recipes.kit import Kit
 from model_export.recipes.recipe import HeadTable, PruneStep, QatStep, QuantizeStep, Step, TrainStep
 from model_export.recipes.start import is_folded, start_network
@@ -176,7 +176,7 @@ def _write(folder: Path, result: Result, seconds: float) -> None:
         write_whole(folder / RAW, raw)
         model = raw if network is None else finished(raw, network.network)
     assert model is not None
-    write_whole(folder / MODEL, model)
+    write_model(folder / MODEL, model)
     about = About(result.summary, result.note, seconds, result.epochs, result.pixel_range)
     write_whole(folder / ABOUT, json.dumps(asdict(about), indent=1).encode())
 

@@ -44,7 +44,7 @@ max_accuracy_drop = 1.0
 max_size = 600_000
 [bundle]
 version = 1
-golden = "faces/covered/golden.jpg"
+golden = "golden.jpg"
 threshold = 0.5
 """
 
@@ -60,14 +60,18 @@ def root(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         # From all over, so that few are nearly the same.
         for path in undrawn[:: len(undrawn) // COUNT][:COUNT]:
             (folder / "faces" / name / path.name).symlink_to(path)
-    first = next((folder / "faces" / "covered").iterdir())
-    (folder / "faces" / "covered" / "golden.jpg").write_bytes(first.read_bytes())
     return folder
 
 
+@pytest.fixture(scope="session")
+def golden(root: Path) -> bytes:
+    return next((root / "faces" / "covered").iterdir()).read_bytes()
+
+
 @pytest.fixture
-def recipe(tmp_path: Path) -> Callable[[str], Path]:
+def recipe(tmp_path: Path, golden: bytes) -> Callable[[str], Path]:
     def write(text: str = RECIPE) -> Path:
+        (tmp_path / "golden.jpg").write_bytes(golden)
         path = tmp_path / "recipe.toml"
         path.write_text(text)
         return path

@@ -15,8 +15,10 @@ import pytest
 from edge_runtime.inference.engine import ModelError
 from edge_runtime.inference.litert import LiteRtEngine
 from model_export import quantization
+from model_export.architectures.mobilenet import Family
 from model_export.errors import ExportError
 from model_export.flatbuffer import EditableModel, weighted
+from model_export.networks import float_model
 from model_export.observation import observe
 from model_export.quantization import (
     Calibration,
@@ -28,7 +30,9 @@ from model_export.quantization import (
     write_model,
 )
 from model_export.scoring import Scored
+from model_export.weights import LayerWeights, Norm, Trained
 from tests.integration.model_export_tf.conftest import agreement
+from tests.integration.model_export_training.networks import random_model
 
 ROOT = Path(__file__).parents[3]
 TFLITE_PYTHON = Path(os.environ.get("EDGE_TFLITE_PYTHON", ROOT / ".venv-tflite/bin/python"))
@@ -371,3 +375,18 @@ def test_the_edge_tpu_would_run_all_of_it(made: Path) -> None:
         assert verdict.mapped
         assert not verdict.on_cpu
         assert not verdict.refusals
+
+
+def test_a_layer_that_is_nearly_zero_gets_steps_that_interpreters_take() -> None:
+    """Of steps below 3e-9, the 6 of a ReLU6 overflows an int32: such a model is refused."""
+    trained = random_model(Family.V1, size=32, classes=2)
+    name = "block03_project"
+    kernel = trained.weights[name].kernel
+    dead = LayerWeights(
+        kernel * np.float32(1e-9), norm=Norm.adding(np.zeros(kernel.shape[-1], np.float32))
+    )
+    content = float_model(Trained(trained.network, {**trained.weights, name: dead}))
+    noise = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype(np.float32)
+    ranges = quantization.prepare(content, Calibration(noise, (-1, 1))).ranges
+    (found,) = (high - low for tensor, (low, high) in ranges.items() if name in tensor)
+    assert 6 / (found / 255) < 2**31
