@@ -106,9 +106,9 @@ def _add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from edge_runtime.service.demo.brokers import BrokerKind
-    from edge_runtime.service.demo.show import demo
     from edge_runtime.service.demo.screen import NoScreen, Screen
     from edge_runtime.service.demo.setting import Wish, source_of
+    from edge_runtime.service.demo.show import demo
 
     wish = Wish(
         source_of(arguments.source),
