@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def memory(minutes: float) -> Row:
 def cameras(seconds: float = 10.0, fps: int = 5) -> Row:
     """How many cameras run without drops, beside what the bare invoke would allow."""
     allowed = _allowed(fps)
-    wanted = int(allowed * 0.85)
+    wanted = ceil(allowed * 0.85)
     # The largest number without a drop: `good` is one, `bad` is none.
     good, bad, tried = 0, wanted + 1, []
     count = wanted

@@ -31,8 +31,8 @@ def _pictures() -> Iterator[Image]:
             yield np.asarray(capture.read()[1], np.uint8)
 
 
-def measure(rounds: int = 4) -> tuple[list[Row], str]:
-    """The rows, and a table of the stages.
+def measure(rounds: int = 4) -> tuple[Row, str]:
+    """The row, and a table of the stages.
 
     Each frame is decoded and goes through the whole pipeline; then the bare interpreter runs once,
     on an engine of its own. So both meet the same machine at the same time.
@@ -64,7 +64,7 @@ def measure(rounds: int = 4) -> tuple[list[Row], str]:
         f"{ours:.2f} ms (beside a bare invoke of {invoke:.1f} ms in the same run)",
         bool(ours <= 0.7),
     )
-    return [row], _table(times, invoke)
+    return row, _table(times, invoke)
 
 
 def _spent(times: StageTimes) -> float:
