@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from datetime import datetime
 from typing import Any, TextIO
@@ -45,8 +46,10 @@ class Screen:
     def state(self, text: str) -> None:
         """How it is now."""
         if self._terminal:
+            # A line that is wrapped could not be taken back.
+            shown = text[: shutil.get_terminal_size().columns - 1]
             with self._lock:
-                self._state = f"{_DIM}{text}{_PLAIN}" if text else ""
+                self._state = f"{_DIM}{shown}{_PLAIN}" if text else ""
                 self._stream.write(f"{_CLEAR_LINE}{self._state}")
                 self._stream.flush()
 

@@ -158,6 +158,8 @@ class _Show:
                     break
             self._screen.state("the daemon starts")
             time.sleep(_TURN_SECONDS)
+        if daemon.poll() == 0:
+            raise DemoError(f"{self._source} is over at once: some seconds of a clip are needed")
         raise DemoError(f"{self._source} gives no picture: {reason or self._last_words()}")
 
     def _drained(self, daemon: subprocess.Popen[bytes]) -> dict[str, Any] | None:
@@ -301,9 +303,9 @@ def _state(seconds: float, status: dict[str, Any], *, broker: bool) -> str:
     (camera,) = status["cameras"]
     invoke = camera["latency_ms"].get(Stage.INVOKE, [0.0])[0]
     return (
-        f"{seconds:6.1f} s  camera {camera['state']}, {camera['fps']:.1f} frames a second, "
-        f"{camera['looked']} of {camera['analysed']} looked at, invoke {invoke:.1f} ms, "
-        f"{status['outbox']['depth']} alerts wait, broker {'there' if broker else 'AWAY'}"
+        f"{seconds:6.1f} s  {camera['state']}, {camera['fps']:.1f} a second, looked at "
+        f"{camera['looked']} of {camera['analysed']}, invoke {invoke:.0f} ms, "
+        f"{status['outbox']['depth']} wait, broker {'there' if broker else 'AWAY'}"
     )
 
 

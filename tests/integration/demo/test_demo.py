@@ -9,6 +9,8 @@ from typing import Any
 import cv2
 import pytest
 
+from edge_runtime.bundle.reading import read
+from edge_runtime.bundle.trust import TrustedKeys
 from tests.daemon import edge_runtime
 
 
@@ -20,8 +22,7 @@ def shown(folder: Path, *arguments: object) -> dict[str, Any]:
     return summary
 
 
-@pytest.mark.usefixtures("person")
-def test_the_whole_demo(tmp_path: Path) -> None:
+def test_the_whole_demo(person: Path, tmp_path: Path) -> None:
     """Somebody comes and goes, two come, the lens is covered: six alerts, none lost."""
     summary = shown(tmp_path / "demo")
     received = [json.loads(line) for line in (tmp_path / "demo/received.jsonl").open()]
@@ -34,7 +35,8 @@ def test_the_whole_demo(tmp_path: Path) -> None:
         ("another-beside", "started"),
     ]
     assert sorted(told[4:]) == [("another-beside", "ended"), ("somebody-at-machine", "ended")]
-    assert all(each["label"] == "person" and each["score"] > 0.5 for each in alerts)
+    threshold = read(person, TrustedKeys(demonstration=True)).manifest.threshold
+    assert all(each["label"] == "person" and each["score"] >= threshold for each in alerts)
     assert all(each["model"]["name"] == "person" for each in alerts)
 
     delivery, outage = summary["delivery"], summary["outage"]
@@ -90,7 +92,15 @@ def test_a_visitors_own_clip_over_the_broker_in_python(clip: Path, tmp_path: Pat
         (["--source", "rtsp://me:secret@127.0.0.1:9/x"], "rtsp://***@127.0.0.1:9/x gives no pict"),
         (["--out", "/dev/null/x"], "the folder /dev/null/x cannot be made: "),
     ],
-    ids=["too short", "no clip", "no kind of source", "no camera", "no stream", "no folder"],
+    ids=[
+        "too short",
+        "no clip",
+        "no kind of source",
+        "a picture",
+        "no camera",
+        "no stream",
+        "no folder",
+    ],
 )
 def test_what_cannot_be_shown_is_one_sentence(
     arguments: list[str], said: str, tmp_path: Path
