@@ -96,7 +96,6 @@ def test_a_visitors_own_clip_over_the_broker_in_python(clip: Path, tmp_path: Pat
         "too short",
         "no clip",
         "no kind of source",
-        "a picture",
         "no camera",
         "no stream",
         "no folder",
