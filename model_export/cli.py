@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from typer.main import get_command
+from typer.models import CommandInfo
 
 from edge_runtime import __version__
 from edge_runtime.errors import EdgeRuntimeError
@@ -18,6 +19,19 @@ from model_export.commands import delivering, looking, making, recipes
 from model_export.commands.app import app
 
 __all__ = ["app", "delivering", "looking", "main", "making", "recipes"]
+
+_ORDER = (
+    *("run", "recipe-schema", "train", "prune", "quantize", "evaluate", "compare", "bench"),
+    *("inspect", "edgetpu", "keygen", "bundle"),
+)
+"""Of the commands in --help: the whole first, then its parts as they follow one another."""
+
+
+def _place(command: CommandInfo) -> int:
+    return _ORDER.index(command.name or getattr(command.callback, "__name__", ""))
+
+
+app.registered_commands.sort(key=_place)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -44,7 +44,6 @@ class Table(BaseModel):
         extra="forbid",
         strict=True,
         allow_inf_nan=False,
-        populate_by_name=True,
     )
 
 
