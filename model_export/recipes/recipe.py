@@ -241,6 +241,10 @@ class PruneStep(_Training):
     latency: Share | None = Field(
         default=None, description="channels: so much is left of the time, measured here."
     )
+    teacher: StepName | None = Field(
+        default=None,
+        description="channels: a step whose model it learns from; by default the one it takes.",
+    )
     importance: Annotated[Importance, _Loose] = Field(
         default=Importance.SCALE, description="channels: what tells how much one matters."
     )
@@ -396,6 +400,11 @@ class Recipe(Table):
         return (*(self.chain(source) if source else ()), name)
 
 
+def teacher_of(step: Step) -> str | None:
+    """The name of the step that it names as its teacher."""
+    return step.teacher if isinstance(step, TrainStep | PruneStep) else None
+
+
 def schema() -> dict[str, Any]:
     """A recipe as a JSON Schema, for editors."""
     return schema_of(Recipe)
@@ -443,8 +452,7 @@ def _check_names(recipe: Recipe) -> list[Finding]:
                     f"'{step.name}' is there twice; each step needs a name of its own",
                 )
             )
-        teacher = step.teacher if isinstance(step, TrainStep) else None
-        for name, word in ((step.source, "from"), (teacher, "teacher")):
+        for name, word in ((step.source, "from"), (teacher_of(step), "teacher")):
             if name is not None and name not in known:
                 found.append(Finding((*key, word), _unknown(name, known)))
         known.append(step.name)

@@ -15,7 +15,7 @@ from model_export.recipes.delivering import Places, make_bundle_of, require_poss
 from model_export.recipes.kit import Kit, Tell
 from model_export.recipes.measuring import measured
 from model_export.recipes.outcome import RecipeOutcome
-from model_export.recipes.recipe import Recipe, Step, TrainStep, of_document
+from model_export.recipes.recipe import Recipe, Step, of_document, teacher_of
 from model_export.recipes.steps import Made, Result, perform, work
 from model_export.report import write_report
 from model_export.signing import SigningKey
@@ -114,7 +114,7 @@ def make_steps(kit: Kit, out: Path) -> tuple[Made, ...]:
     made: dict[str, Made] = {}
     for step in kit.recipe.steps:
         source = _of(made, kit.recipe.source_of(step))
-        teacher = _of(made, step.teacher if isinstance(step, TrainStep) else None)
+        teacher = _of(made, teacher_of(step))
         key = _key(kit, step, source, teacher)
         folder, reused = cache.folder(key, partial(_perform, kit, step, source, teacher))
         made[step.name] = Made(step.name, folder, key, reused)

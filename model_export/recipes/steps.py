@@ -159,7 +159,7 @@ def work(kit: Kit, step: Step, source: Made | None, teacher: Trained | None) -> 
         case TrainStep():
             return _train(kit, step, source, teacher)
         case PruneStep():
-            return _prune(kit, step, source)
+            return _prune(kit, step, source, teacher)
         case QuantizeStep():
             return _quantize(kit, step, source)
         case QatStep():
@@ -295,7 +295,7 @@ def _kept(kit: Kit, step: TrainStep | PruneStep) -> Result | None:
 # Pruning
 
 
-def _prune(kit: Kit, step: PruneStep, source: Made | None) -> Result:
+def _prune(kit: Kit, step: PruneStep, source: Made | None, teacher: Trained | None) -> Result:
     whole = kit_start(kit) if source is None else source.trained()
     kept = _kept(kit, step)
     if kept is not None:
@@ -303,11 +303,11 @@ def _prune(kit: Kit, step: PruneStep, source: Made | None) -> Result:
         share = macs(kept.network.network) / macs(whole.network)
         return replace(kept, summary=f"{kept.summary}, {share:.0%} of the MACs")
     if step.method == "channels":
-        return _without_channels(kit, step, whole)
+        return _without_channels(kit, step, whole, teacher or whole)
     return _with_zeros(kit, step, whole)
 
 
-def _without_channels(kit: Kit, step: PruneStep, whole: Trained) -> Result:
+def _without_channels(kit: Kit, step: PruneStep, whole: Trained, teacher: Trained) -> Result:
     kit.tell(f"{step.name}: choosing channels", 0)
     importance = Importance(step.importance)
     if step.macs is not None:
@@ -319,7 +319,7 @@ def _without_channels(kit: Kit, step: PruneStep, whole: Trained) -> Result:
         what = "the time"
     inputs = kit.some_inputs(whole.network.backbone.input, _STATISTICS)
     ready = reestimated(pruned.trained, inputs)
-    outcome = _trained(kit, step, ready, None, whole)
+    outcome = _trained(kit, step, ready, None, teacher)
     summary = f"channels pruned to {pruned.cost:.0%} of {what}, {len(outcome.epochs)} epochs"
     return Result(summary, _range(outcome.trained.network), outcome.trained, epochs=outcome.epochs)
 
