@@ -6,15 +6,18 @@ Format: CloudEvents 1.0 (https://github.com/cloudevents/spec, JSON event format)
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from edge_runtime.alerts.chain import digest_as_made
 from edge_runtime.tracks import Box
 
 TYPE_PREFIX = "io.github.edge-runtime.alert"
 CONTENT_TYPE = "application/cloudevents+json"
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class AlertState(StrEnum):
@@ -124,7 +127,8 @@ class AlertData:
 class AlertEvent:
     """A CloudEvents 1.0 event.
 
-    `id` is device/epoch/sequence: unique for all time, and rising by one within an epoch.
+    `id` is device/epoch/sequence: unique for all time, and rising by one within an epoch. See
+    docs/alerts.md for all that a receiver may rely on.
     """
 
     specversion: str = field(default="1.0", init=False)
@@ -136,11 +140,24 @@ class AlertEvent:
     severity: Severity
     sequence: str
     """The CloudEvents extension attribute of that name: the sequence number as text."""
+    previoushash: str | None = None
+    """The `hash` of the alert before this one; None for an alert that is in no outbox."""
+    hash: str | None = None
+    """Over all of the alert but this; see `edge_runtime.alerts.chain`."""
     data: AlertData
 
+    def document(self) -> dict[str, Any]:
+        """The structured form, without what is None."""
+        return _present(self)
+
     def to_json(self) -> str:
-        """The structured JSON form, on one line, without what is None."""
-        return json.dumps(asdict(self, dict_factory=_present), separators=(",", ":"))
+        """The same as JSON, on one line."""
+        return _ENCODER.encode(self.document())
+
+    def chained(self, previous: str) -> AlertEvent:
+        """The same as the one that follows the alert whose hash is `previous`."""
+        linked = replace(self, previoushash=previous)
+        return replace(linked, hash=digest_as_made(linked.document()))
 
 
 def event(
@@ -161,17 +178,17 @@ def event(
         state=alert.state,
         incident=alert.incident,
         since=rfc3339(alert.wall_time - alert.duration),
-        duration=round(alert.duration, 3),
-        decided_after=round(alert.decided_after, 3),
+        duration=_number(alert.duration, 3),
+        decided_after=_number(alert.decided_after, 3),
         zone=alert.zone,
         label=alert.label,
-        score=None if alert.score is None else round(alert.score, 4),
+        score=None if alert.score is None else _number(alert.score, 4),
         track=alert.track,
         boxes=tuple(_rounded(box) for box in alert.boxes),
         reason=alert.reason,
         model=model,
         clock_synchronised=clock_synchronised,
-        media_time=None if media_time is None else round(media_time, 3),
+        media_time=None if media_time is None else _number(media_time, 3),
     )
     return AlertEvent(
         id=f"{origin.device}/{epoch}/{sequence}",
@@ -192,8 +209,20 @@ def rfc3339(unix_seconds: float) -> str:
 
 def _rounded(box: Box) -> Box:
     x1, y1, x2, y2 = box
-    return round(x1, 4), round(y1, 4), round(x2, 4), round(y2, 4)
+    return _number(x1, 4), _number(y1, 4), _number(x2, 4), _number(y2, 4)
 
 
-def _present(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key: value for key, value in pairs if value is not None}
+def _number(value: float, digits: int) -> float:
+    """Rounded, and an integer where it is whole: the form over which the hash is made."""
+    rounded = round(float(value), digits)
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+def _present(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are not None. `dataclasses.asdict` takes ten times as long."""
+    pairs = ((name, getattr(value, name)) for name in value.__slots__)
+    return {
+        name: _present(field) if hasattr(field, "__dataclass_fields__") else field
+        for name, field in pairs
+        if field is not None
+    }

@@ -12,10 +12,9 @@ import fcntl
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_runtime.alerts.alert import (
@@ -26,34 +25,17 @@ from edge_runtime.alerts.alert import (
     Severity,
     event,
 )
-from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.alerts.chain import Head
+from edge_runtime.alerts.database import (
+    SCHEMA_VERSION,
+    OutboxError,
+    begin_chain,
+    open_database,
+    sentence,
+    state,
+)
 
-SCHEMA_VERSION = 1
-_APPLICATION_ID = 0x45444745  # "EDGE": tells our file from any other SQLite file.
-_BUSY_SECONDS = 2.0
-
-# AUTOINCREMENT keeps the highest sequence ever used beside the rows, so that deleting them never
-# sets it back. The camera and the rule stand in columns because the topic is made of them when
-# the alert is sent: a device that was renamed may only write under its new name.
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE identity (epoch INTEGER NOT NULL);
-CREATE TABLE alerts (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    camera TEXT NOT NULL,
-    rule TEXT NOT NULL,
-    severity TEXT NOT NULL,
-    payload TEXT NOT NULL
-);
-INSERT INTO identity VALUES ({{epoch}});
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
-"""
-
-
-class OutboxError(EdgeRuntimeError):
-    """The outbox cannot be opened, read or written."""
+__all__ = ["SCHEMA_VERSION", "Entry", "Outbox", "OutboxError"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,35 +87,47 @@ class Outbox:
         self._lock_file = _claim(path)
         try:
             with self._explained():
-                self._connection = _open(path)
-                self.epoch, self._sequence, self._depth = _state(self._connection)
+                self._connection = open_database(path)
+                found = state(path, self._connection)
+                if (found.site, found.device) != (origin.site, origin.device):
+                    begin_chain(self._connection, origin.site, origin.device)
+                    found = state(path, self._connection)
         except OutboxError:
             os.close(self._lock_file)
             raise
+        self.epoch = found.epoch
+        self._depth = found.depth
+        self._head = Head(
+            origin.site, origin.device, found.epoch, found.first, found.sequence, found.hash
+        )
         self._closed = False
 
     def commit(
         self, alert: Alert, *, model: ModelIdentity | None, clock_synchronised: bool
     ) -> AlertEvent:
-        """Number `alert` and keep it; it survives a power cut once this has returned.
+        """Number `alert`, chain it to the one before it and keep it.
+
+        It survives a power cut once this has returned.
 
         Raises:
             OutboxError: the alert was not kept. Its number is given to the next one.
         """
         with self._mutex, self._explained():
+            sequence = self._head.sequence + 1
             made = event(
                 alert,
                 origin=self._origin,
                 epoch=self.epoch,
-                sequence=self._sequence + 1,
+                sequence=sequence,
                 model=model,
                 clock_synchronised=clock_synchronised,
-            )
+            ).chained(self._head.hash)
+            assert made.hash is not None
             self._connection.execute(
                 "INSERT INTO alerts VALUES (?, ?, ?, ?, ?)",
-                (self._sequence + 1, alert.camera, alert.rule, made.severity, made.to_json()),
+                (sequence, alert.camera, alert.rule, made.severity, made.to_json()),
             )
-            self._sequence += 1
+            self._head = replace(self._head, sequence=sequence, hash=made.hash)
             self._depth += 1
         self.on_commit()
         return made
@@ -158,13 +152,24 @@ class Outbox:
             gone = self._connection.executemany(
                 "DELETE FROM alerts WHERE sequence = ?", ((number,) for number in sequences)
             ).rowcount
+            if gone > 0:
+                # The chain goes on from its head, also when the alert that held it is gone.
+                self._connection.execute(
+                    "UPDATE chain SET sequence = ?, hash = ?, delivered = delivered + ?",
+                    (self._head.sequence, self._head.hash, gone),
+                )
             self._connection.execute("COMMIT")
             self._depth -= max(gone, 0)
 
     @property
+    def head(self) -> Head:
+        """Where the chain of this epoch stands."""
+        return self._head
+
+    @property
     def committed(self) -> int:
         """The highest sequence so far: how many alerts were ever committed in this epoch."""
-        return self._sequence
+        return self._head.sequence
 
     def depth(self) -> int:
         """How many alerts wait."""
@@ -190,7 +195,7 @@ class Outbox:
         try:
             yield
         except sqlite3.Error as error:
-            raise OutboxError(_sentence(self._path, error)) from error
+            raise OutboxError(sentence(self._path, error)) from error
 
 
 def _claim(path: Path) -> int:
@@ -215,86 +220,3 @@ def _claim(path: Path) -> int:
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    try:
-        _check(path, connection)
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise OutboxError(
-                f"cannot use the outbox {path}: its file system allows no write-ahead log; a "
-                "local disk is needed"
-            )
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA journal_size_limit = 4194304")
-        if not connection.execute("PRAGMA user_version").fetchone()[0]:
-            connection.executescript(_SCHEMA.format(epoch=time.time_ns() // 1000))
-            _sync_folder(path.parent)
-    except (sqlite3.Error, OutboxError):
-        connection.close()
-        raise
-    return connection
-
-
-def _check(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse a file that is not ours, is newer than we are, or is damaged."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application != _APPLICATION_ID and (tables or version or application):
-        raise OutboxError(
-            f"{path} is an SQLite file of another program: give the outbox a file of its own"
-        )
-    if version > SCHEMA_VERSION:
-        raise OutboxError(
-            f"the outbox {path} was written by a newer edge-runtime (schema {version}, this one "
-            f"knows {SCHEMA_VERSION}): install the newer one again"
-        )
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise OutboxError(_damaged(path, verdict))
-
-
-def _state(connection: sqlite3.Connection) -> tuple[int, int, int]:
-    """Epoch, the highest sequence ever used, and how many alerts wait."""
-    row = connection.execute(
-        "SELECT (SELECT epoch FROM identity),"
-        " (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'alerts'),"
-        " (SELECT count(*) FROM alerts)"
-    ).fetchone()
-    return int(row[0]), int(row[1]), int(row[2])
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new file's name survive a power cut: SQLite syncs only what is in it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _damaged(path: Path, detail: str) -> str:
-    return (
-        f"the outbox {path} is damaged ({' '.join(detail.split())}): move it aside, its -wal file "
-        "with it, and a new one is made at the next start"
-    )
-
-
-def _sentence(path: Path, error: sqlite3.Error) -> str:
-    # The low byte of an extended result code is the primary one.
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-        case sqlite3.SQLITE_FULL:
-            return f"the disk that holds the outbox {path} is full: free some space on it"
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return _damaged(path, str(error))
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return f"another program keeps the outbox {path} locked: close what has it open"
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return f"cannot write the outbox {path}: {error}; it has to be writable for this user"
-        case _:
-            return f"the outbox {path} failed: {error}"

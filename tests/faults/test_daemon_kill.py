@@ -8,9 +8,11 @@ import sqlite3
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edge_runtime.alerts.verification import Ledger, Link
 from tests.broker import Broker, Subscriber, wait_for
 from tests.daemon import Daemon, camera, mqtt
 from tests.visits import Visits
@@ -74,3 +76,13 @@ def test_fifty_kills_lose_no_committed_alert_and_leave_no_gap(
     by_id = {each["id"]: each for each in payloads}
     assert len(by_id) == last
     assert all(each == by_id[each["id"]] for each in payloads)
+    assert chain_problems(payloads) == []
+
+
+def chain_problems(payloads: list[dict[str, Any]]) -> list[str]:
+    """What is wrong with the chain of one epoch's alerts, as a subscriber received them."""
+    links = [Link.of(payload) for payload in payloads]
+    ledger = Ledger(links[0].chain)
+    for link in links:
+        ledger.add(link)
+    return [problem.text for problem in (*ledger.links(1), *ledger.gaps(1))]

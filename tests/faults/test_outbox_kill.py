@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from edge_runtime.alerts.alert import Origin
+from edge_runtime.alerts.chain import BEGINNING, digest
 from edge_runtime.alerts.outbox import Outbox
 
 COMMITTER = """
@@ -33,6 +36,7 @@ def test_no_committed_alert_is_lost_and_no_number_is_used_twice_over_fifty_kills
     path = tmp_path / "outbox.db"
     origin = Origin("branch-7", "atm-1")
     last = 0
+    head = BEGINNING
     epochs = set()
     for _ in range(50):
         process = subprocess.Popen(
@@ -49,7 +53,10 @@ def test_no_committed_alert_is_lost_and_no_number_is_used_twice_over_fifty_kills
         assert printed == list(range(last + 1, last + 1 + len(printed)))
         with Outbox(path, origin) as outbox:
             epochs.add(outbox.epoch)
-            kept = [entry.sequence for entry in outbox.pending(0, 1_000_000)]
+            entries = outbox.pending(0, 1_000_000)
+            kept = [entry.sequence for entry in entries]
+            head = chained_on(head, last, [json.loads(entry.payload) for entry in entries])
+            assert outbox.head.hash == head
             # The kill may have come between a commit and its print: one number more, at most.
             last = max(printed[-1], kept[-1])
             assert last <= printed[-1] + 1
@@ -57,3 +64,15 @@ def test_no_committed_alert_is_lost_and_no_number_is_used_twice_over_fifty_kills
             assert set(printed) - removed <= set(kept)
             assert outbox.depth() == len(kept)
     assert len(epochs) == 1
+
+
+def chained_on(head: str, last: int, alerts: list[dict[str, Any]]) -> str:
+    """See that what is kept is chained, and to `head`, the hash of alert `last`: the new head."""
+    before: dict[int, str] = {last: head}
+    for alert in alerts:
+        number = int(alert["sequence"])
+        assert digest(alert) == alert["hash"]
+        if number - 1 in before:
+            assert alert["previoushash"] == before[number - 1]
+        before[number] = alert["hash"]
+    return before[max(before)]

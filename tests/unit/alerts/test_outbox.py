@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.alerts.alert import Alert, ModelIdentity, Origin, Severity
+from edge_runtime.alerts.chain import BEGINNING, Head
 from edge_runtime.alerts.outbox import SCHEMA_VERSION, Entry, Outbox, OutboxError
 
 MODEL = ModelIdentity("ssd", "1", "0" * 64)
@@ -211,9 +212,81 @@ def test_a_newer_schema_is_not_touched(tmp_path: Path, origin: Origin) -> None:
     with pytest.raises(OutboxError) as error:
         Outbox(path, origin)
     assert str(error.value) == (
-        f"the outbox {path} was written by a newer edge-runtime (schema 2, this one knows 1): "
+        f"the outbox {path} was written by a newer edge-runtime (schema 3, this one knows 2): "
         "install the newer one again"
     )
+
+
+def make_outbox_of_version_1(path: Path, payloads: list[str], last: int) -> None:
+    """A file as the version before the chain left it; `last` is the highest number it gave."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.executescript(
+        "PRAGMA journal_mode = WAL;"
+        "CREATE TABLE identity (epoch INTEGER NOT NULL);"
+        "CREATE TABLE alerts (sequence INTEGER PRIMARY KEY AUTOINCREMENT, camera TEXT NOT NULL,"
+        " rule TEXT NOT NULL, severity TEXT NOT NULL, payload TEXT NOT NULL);"
+        "INSERT INTO identity VALUES (1790000000000000);"
+        "PRAGMA application_id = 1162102597; PRAGMA user_version = 1;"
+    )
+    numbers = range(last - len(payloads) + 1, last + 1)
+    for number, payload in zip(numbers, payloads, strict=True):
+        row = (number, "front", "presence", "high", payload)
+        connection.execute("INSERT INTO alerts VALUES (?, ?, ?, ?, ?)", row)
+    if not payloads:
+        connection.execute("INSERT INTO sqlite_sequence VALUES ('alerts', ?)", (last,))
+    connection.close()
+
+
+@pytest.mark.parametrize("payloads", [["{}", '{"old": 1}'], []])
+def test_an_outbox_of_the_version_before_keeps_its_alerts_and_goes_on_with_a_chain(
+    tmp_path: Path, origin: Origin, alert: Alert, payloads: list[str]
+) -> None:
+    path = tmp_path / "o.db"
+    make_outbox_of_version_1(path, payloads, 7)
+    with Outbox(path, origin) as outbox:
+        assert [entry.payload for entry in outbox.pending(0, 10)] == payloads
+        assert outbox.epoch == 1790000000000000
+        assert outbox.head == Head(
+            "branch-7", "atm-1", outbox.epoch, first=8, sequence=7, hash=BEGINNING
+        )
+    with Outbox(path, origin) as again:
+        assert again.depth() == len(payloads)
+        made = again.commit(alert, model=None, clock_synchronised=True)
+        assert (made.sequence, made.previoushash) == ("8", BEGINNING)
+        again.delivered([6, 7, 8])
+    with Outbox(path, origin) as empty:
+        assert (empty.depth(), empty.head.sequence, empty.head.hash) == (0, 8, made.hash)
+
+
+def test_a_last_alert_that_was_taken_out_by_hand_is_told_when_opening(
+    tmp_path: Path, origin: Origin, alert: Alert
+) -> None:
+    path = tmp_path / "o.db"
+    with Outbox(path, origin) as outbox:
+        for _ in range(3):
+            outbox.commit(alert, model=None, clock_synchronised=True)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM alerts WHERE sequence = 3")
+    connection.close()
+    with pytest.raises(OutboxError) as error:
+        Outbox(path, origin)
+    assert str(error.value) == (
+        f"the outbox {path} is damaged (alert 3, the last, is gone and was not delivered): move it "
+        "aside, its -wal file with it, and a new one is made at the next start"
+    )
+
+
+def test_a_last_alert_without_its_hash_is_told_when_opening(
+    tmp_path: Path, origin: Origin, alert: Alert
+) -> None:
+    path = tmp_path / "o.db"
+    with Outbox(path, origin) as outbox:
+        outbox.commit(alert, model=None, clock_synchronised=True)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alerts SET payload = '{}'")
+    connection.close()
+    with pytest.raises(OutboxError, match=r"alert 1, the last, has lost its hash"):
+        Outbox(path, origin)
 
 
 def test_the_database_of_another_program_is_not_touched(tmp_path: Path, origin: Origin) -> None:
