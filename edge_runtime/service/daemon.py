@@ -14,6 +14,7 @@ from typing import Any
 import edge_runtime
 from edge_runtime.alerts.alert import Alert, ModelIdentity, Origin, rfc3339
 from edge_runtime.alerts.outbox import Outbox
+from edge_runtime.alerts.signing import Signer
 from edge_runtime.capture.camera import Pace
 from edge_runtime.config import Config, load
 from edge_runtime.errors import EdgeRuntimeError
@@ -56,6 +57,7 @@ class Daemon:
         self._state = state = wiring.made_state_directory(config)
         self._outbox = Outbox(state / "outbox.sqlite", Origin(device.site, device.name))
         self._model: models.ReadyModel | None = None
+        self._signer = Signer(wiring.device_key(config))
         self._fleet = Fleet(pace, self._commit, observe)
         self._publisher = self._make_publisher()
         self._control = ControlServer(state / SOCKET_NAME, self.status)
@@ -82,6 +84,7 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """How the device is: the same for `edge-runtime status` and for the health topic."""
         reasons = self._reasons()
+        now = rfc3339(time.time())
         return {
             "state": "degraded" if reasons else "online",
             "reasons": reasons,
@@ -91,7 +94,7 @@ class Daemon:
             "device": self._config.device.name,
             "pid": os.getpid(),
             "started": rfc3339(self._started),
-            "time": rfc3339(time.time()),
+            "time": now,
             "clock_synchronised": board.clock_synchronised(),
             "temperature": board.temperature(),
             "resident_mb": round(board.resident_megabytes(), 1),
@@ -100,6 +103,7 @@ class Daemon:
                 "epoch": self._outbox.epoch,
                 "committed": self._outbox.committed,
             },
+            "chain": self._signer.signed(self._outbox.head, now),
             "mqtt": self._link_status(),
             "cameras": [worker.status() for worker in self._fleet],
         }
@@ -249,6 +253,7 @@ class Daemon:
         if self._publisher:
             self._publisher.stop(_PUBLISHER_STOP_SECONDS)
         self._told = None
+        self._signer = Signer(wiring.device_key(self._config))
         self._publisher = self._make_publisher()
         if self._publisher:
             self._publisher.start()

@@ -166,3 +166,9 @@ def mqtt_settings(config: Config) -> MqttSettings | None:
         key=tls.key if tls else None,
         keepalive=mqtt.keepalive,
     )
+
+
+def device_key(config: Config) -> Path | None:
+    """The device's own private key: that of its TLS certificate; None where it has none."""
+    tls = config.mqtt.tls if config.mqtt else None
+    return tls.key if tls else None
