@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_schema(commands)
     _add_status(commands)
+    _add_log(commands)
     return parser
 
 
@@ -385,6 +386,70 @@ def _status(arguments: argparse.Namespace) -> int:
     answer = status.ask_daemon(arguments.config)
     print(json.dumps(answer, indent=2) if arguments.json else status.as_text(answer))
     return 0 if answer["state"] == "online" else 3
+
+
+# log
+
+
+def _add_log(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "log",
+        "look at what a device has told",
+        "edge-runtime log verify --alerts alerts.jsonl --health health.json",
+    )
+    subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    verify = _add(
+        subcommands,
+        "verify",
+        "say whether a device's chain of alerts is whole, offline",
+        "edge-runtime log verify --alerts told.jsonl --health health.json --certificate atm-1.pem",
+    )
+    source = verify.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "config",
+        type=Path,
+        nargs="?",
+        metavar="CONFIG",
+        help="on the device: verify the outbox of this configuration",
+    )
+    source.add_argument(
+        "--alerts",
+        type=Path,
+        metavar="FILE",
+        help="elsewhere: the alerts as JSON lines, as a subscriber stored them",
+    )
+    verify.add_argument(
+        "--health",
+        type=Path,
+        metavar="FILE",
+        help="health messages of the device, in which it told how far its chain went",
+    )
+    verify.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="FILE",
+        help="the device's certificate, whose key has to have signed what is in --health",
+    )
+    verify.add_argument("--json", action="store_true", help="the outcome as one JSON object")
+    verify.set_defaults(run=_log_verify)
+
+
+def _log_verify(arguments: argparse.Namespace) -> int:
+    from edge_runtime.service import log
+
+    proof = arguments.health, arguments.certificate
+    if arguments.alerts:
+        report = log.verify_file(arguments.alerts, *proof)
+    else:
+        report = log.verify_device(arguments.config, *proof)
+    if arguments.json:
+        print(json.dumps(report.as_dict()))
+        return 0 if report.good else 1
+    for problem in report.problems:
+        print(problem.text, file=sys.stderr)
+    print(report)
+    return 0 if report.good else 1
 
 
 if __name__ == "__main__":
