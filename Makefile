@@ -7,7 +7,7 @@ MEDIAPIPE_VENV := .venv-mediapipe
 # The dependencies are installed again when what names them changes.
 METADATA := setup.cfg pyproject.toml
 
-.PHONY: run demo test lint bench wheel check-aarch64 system-packages clean
+.PHONY: models run demo test lint bench wheel check-aarch64 system-packages clean
 
 run: $(VENV)/runtime
 	$(BIN)/edge-runtime run $(ARGS)
@@ -28,6 +28,17 @@ lint: $(VENV)/test
 
 bench: $(VENV)/test
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Makes the models that ship, given the data: recipes name what they need below it.
+DATA ?= $(or $(EDGE_TEST_DATA),../shared/data)
+RECIPES := $(wildcard examples/recipes/*.toml)
+models: $(VENV)/test $(RECIPES:examples/recipes/%.toml=build/%/done)
+	cp build/*/*.edgebundle edge_runtime/models/
+
+build/%/done: examples/recipes/%.toml
+	rm -f build/$*/*.edgebundle
+	$(BIN)/edge-export run $< --root $(DATA) --out build/$* --demonstration
+	touch $@
 
 # A module that was deleted would live on in build/ and get into the wheel.
 wheel: $(VENV)/test
