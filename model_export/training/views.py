@@ -124,7 +124,8 @@ def plain(data: Data, chosen: Any, size: tuple[int, int]) -> Seen:
         picture = _resampled(data.pixels[index], place, size)
         return Seen(picture, *_moved(data.boxes[index], data.labels[index], place))
 
-    return jax.vmap(one)(chosen)
+    seen: Seen = jax.vmap(one)(chosen)
+    return seen
 
 
 def _single(data: Data, views: Views, size: tuple[int, int], key: Any, index: Any) -> Seen:
@@ -202,7 +203,7 @@ def _emptier(key: Any, views: Views, place: _Place, boxes: Any, labels: Any) -> 
         return jnp.sum(jnp.where(labels == NOTHING, 0, _area(cut)))
 
     best = jnp.argmin(jax.vmap(shown)(found))
-    taken = jax.random.bernoulli(keys[0], views.empty)
+    taken = jax.random.bernoulli(keys[0], float(views.empty))
     return _Place(*(jnp.where(taken, f[best], p) for f, p in zip(found, place, strict=True)))
 
 
@@ -306,7 +307,7 @@ def _seen_coarsely(key: Any, picture: Any, chance: float, fewest: int) -> Any:
     seen = jnp.exp(low + jax.random.uniform(pixels, ()) * (jnp.log(sides) - low))
     # Along one side only, it has moved.
     along = jax.random.bernoulli(moves, 0.15, (2,))
-    seen = jnp.where(jax.random.bernoulli(happens, chance) & ~along, seen, sides)
+    seen = jnp.where(jax.random.bernoulli(happens, float(chance)) & ~along, seen, sides)
     rows, columns = (_coarser(picture.shape[axis], seen[axis]) for axis in (0, 1))
     return _product(rows, picture, columns)
 
@@ -325,7 +326,7 @@ def _lit(key: Any, picture: Any, chance: float) -> Any:
     mean = jnp.mean(lit)
     lit = (lit - mean) * jnp.exp(_between(contrast, -0.5, 0.3)) + mean
     lit = lit * (1 + fall[..., None]) + _between(brightness, -0.15, 0.15)
-    return jnp.where(jax.random.bernoulli(happens, chance), lit, picture)
+    return jnp.where(jax.random.bernoulli(happens, float(chance)), lit, picture)
 
 
 def _coloured(key: Any, picture: Any, views: Views) -> Any:
@@ -335,15 +336,15 @@ def _coloured(key: Any, picture: Any, views: Views) -> Any:
     grey = jnp.sum(picture * jnp.array(_GREY), axis=-1, keepdims=True)
     coloured = picture * jnp.exp(jax.random.normal(cast, (len(_GREY),)) * 0.1)
     coloured = grey + (coloured - grey) * _between(saturation, 0.3, 1.6)
-    picture = jnp.where(jax.random.bernoulli(happens, views.light), coloured, picture)
-    return jnp.where(jax.random.bernoulli(gone, views.grey), grey, picture)
+    picture = jnp.where(jax.random.bernoulli(happens, float(views.light)), coloured, picture)
+    return jnp.where(jax.random.bernoulli(gone, float(views.grey)), grey, picture)
 
 
 def _noisy(key: Any, picture: Any, chance: float, most: float) -> Any:
     if not chance:
         return picture
     happens, level, values = jax.random.split(key, 3)
-    level = jnp.where(jax.random.bernoulli(happens, chance), _between(level, 0, most), 0)
+    level = jnp.where(jax.random.bernoulli(happens, float(chance)), _between(level, 0, most), 0)
     return picture + level * jax.random.normal(values, picture.shape)
 
 
@@ -354,7 +355,7 @@ def _hidden(key: Any, picture: Any, chance: float) -> Any:
     happens, where, extent, colour = jax.random.split(key, 4)
     centre = jax.random.uniform(where, (2,))
     half = jax.random.uniform(extent, (2,), minval=0.03, maxval=0.165)
-    half = jnp.where(jax.random.bernoulli(happens, chance), half, -1)
+    half = jnp.where(jax.random.bernoulli(happens, float(chance)), half, -1)
     cover = jax.random.uniform(colour, (picture.shape[-1],))
     return jnp.where(_inside(centre - half, centre + half, picture.shape[:2]), cover, picture)
 
