@@ -19,7 +19,8 @@ from model_export.architectures.channels import (
     source_maps,
     with_channels,
 )
-from model_export.architectures.mobilenet import Family, backbone
+from model_export.architectures.mobilenet import Family, backbone, classifier
+from model_export.architectures.pyramid import pyramid_detector
 from model_export.architectures.spec import (
     Activation,
     Block,
@@ -66,6 +67,19 @@ def test_the_maps_are_what_each_size_of_the_backbone_ends_with() -> None:
     assert len(anchors) == 64 + 16 + 4 + 1
     np.testing.assert_allclose(anchors[0], [1 / 16, 1 / 16, 0.1, 0.05])
     np.testing.assert_allclose(anchors[-1], [0.5, 0.5, 0.8, 0.5])
+
+
+def test_the_detector_for_persons_has_the_layers_of_a_published_backbone() -> None:
+    found = pyramid_detector(Family.V2, 1.0, Input(320, 320), 1)
+    assert macs(found) == pytest.approx(613e6, rel=0.01)
+    assert len(anchors_of(found)) == 1600 + 400 + 100 + 25
+    shapes = {layer.name: layer.shape for layer in layers(found)}
+    published = {
+        layer.name: layer.shape
+        for layer in layers(classifier(Family.V2, 1.0, Input(224, 224), 1000))
+    }
+    shared = [name for name in published if name.startswith(("stem", "block"))]
+    assert {name: shapes[name] for name in shared} == {name: published[name] for name in shared}
 
 
 def test_the_layers_are_those_of_the_keras_model(trained: Trained, tmp_path: Path) -> None:
