@@ -5,13 +5,14 @@ An open batch would bring shape arithmetic into the graph, which an Edge TPU can
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from model_export.errors import ExportError
 from model_export.loading import Format, format_of, load_keras, tensorflow
-from model_export.quantization import read_float
+from model_export.quantization import Io, read_float
 from model_export.weights import load
 
 
@@ -39,11 +40,13 @@ def float_tflite(path: Path) -> bytes:
             return from_keras(load_keras(path), str(path))
 
 
-def from_keras(model: Any, name: str, *, quantization_aware: bool = False) -> bytes:
+def from_keras(
+    model: Any, name: str, *, quantization_aware: bool = False, io: Io = Io.INT8
+) -> bytes:
     """A Keras 2 or Keras 3 model as a float .tflite file; `name` is for what is said of it.
 
     A tf_keras model that was trained `quantization_aware` becomes an int8 one, with the ranges
-    that training found; what goes in and comes out is int8.
+    that training found; what goes in and comes out is `io`.
 
     Raises:
         ExportError: it does not take one picture, or TensorFlow cannot convert it.
@@ -55,7 +58,7 @@ def from_keras(model: Any, name: str, *, quantization_aware: bool = False) -> by
         return _named(model(image, training=False))
 
     function = tf.function(call, input_signature=[tf.TensorSpec([1, *shape], name="image")])
-    return _convert(tf, name, function, int8=quantization_aware)
+    return _convert(tf, name, function, io if quantization_aware else None)
 
 
 def _from_saved_model(path: Path) -> bytes:
@@ -108,7 +111,7 @@ def _named(outputs: Any) -> dict[str, Any]:
     return {f"output_{number:02}": output for number, output in enumerate(outputs)}
 
 
-def _convert(tf: Any, name: str, function: Any, *, int8: bool = False) -> bytes:
+def _convert(tf: Any, name: str, function: Any, io: Io | None = None) -> bytes:
     from tensorflow.lite.python.convert_phase import ConverterError
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -116,12 +119,16 @@ def _convert(tf: Any, name: str, function: Any, *, int8: bool = False) -> bytes:
         # The converter would leave the variables of Keras 3 variables.
         frozen = convert_variables_to_constants_v2(function.get_concrete_function())
         converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], frozen)
-        if int8:
+        if io is not None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.inference_input_type = converter.inference_output_type = tf.int8
+            ends = tf.as_dtype(io.value)
+            converter.inference_input_type = converter.inference_output_type = ends
             # Some runtimes know no scale for each output of a fully connected layer.
             converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-        return bytes(converter.convert())
+        with warnings.catch_warnings():
+            # It misses what only its own quantization needs.
+            warnings.simplefilter("ignore")
+            return bytes(converter.convert())
     except (ConverterError, ValueError, TypeError, RuntimeError, tf.errors.OpError) as error:
         raise ExportError(f"TensorFlow cannot convert {name}: {_said(error)}") from error
 

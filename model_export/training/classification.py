@@ -115,7 +115,7 @@ def train(
     Raises:
         ExportError: pictures, teacher and network do not fit, or training comes apart.
     """
-    _check(start, pictures, validation, teacher)
+    check(start, pictures, validation, teacher)
     keras = keras3()
     keras.utils.set_random_seed(plan.seed)
     picture = start.network.backbone.input
@@ -203,9 +203,14 @@ def _seer(teacher: Trained, precision: Precision) -> Callable[[Floats], Floats]:
     return see
 
 
-def _check(
-    start: Trained, pictures: Pictures, validation: Pictures, teacher: Trained | None
+def check(
+    start: Trained, pictures: Pictures, validation: Pictures, teacher: Trained | None = None
 ) -> None:
+    """Whether they fit.
+
+    Raises:
+        ExportError: they do not.
+    """
     network = start.network
     if not isinstance(network, Classifier):
         raise ExportError("a detector cannot be trained as a classifier")

@@ -68,7 +68,7 @@ def train_detector(
     Raises:
         ExportError: scenes and network do not fit, or training comes apart.
     """
-    network = _checked(start, scenes, validation)
+    network = checked(start, scenes, validation)
     keras = keras3()
     keras.utils.set_random_seed(plan.seed)
     batches = SceneBatches(
@@ -144,7 +144,12 @@ def score_detector(
     return Score(float(np.concatenate(losses).mean()), found / objects)
 
 
-def _checked(start: Trained, scenes: Scenes, validation: Scenes) -> Detector:
+def checked(start: Trained, scenes: Scenes, validation: Scenes) -> Detector:
+    """The detector, where scenes fit it.
+
+    Raises:
+        ExportError: they do not, or it is no detector.
+    """
     network = start.network
     if not isinstance(network, Detector):
         raise ExportError("a classifier was given where a detector is needed")

@@ -25,6 +25,7 @@ from model_export.quantization import Io, Precision, Quantization
 from model_export.signing import demonstration_key
 from model_export.training.detection import train_detector
 from model_export.training.loop import Schedule
+from model_export.training.quantization_aware import train_quantization_aware_detector
 from model_export.training.starting import untrained
 from model_export.weights import Trained, save
 from tests.integration.bundle.test_mediapipe import as_seen, in_mediapipe
@@ -39,6 +40,7 @@ pytestmark = pytest.mark.usefixtures("keras")
 ROOT = Path(__file__).parents[3]
 TFLITE_PYTHON = Path(os.environ.get("EDGE_TFLITE_PYTHON", ROOT / ".venv-tflite/bin/python"))
 PIXELS = Quantization(Precision.INT8, Io.UINT8)
+SHORT = replace(PLAN, whole=Schedule(14, 0.05, 14, averaged=False), mixing=0)
 THRESHOLD = 0.3
 """Which mediapipe_reader.py has, too."""
 
@@ -87,12 +89,15 @@ def shipped(
 
 
 @pytest.fixture(scope="module")
-def boxes(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
+def trained() -> Trained:
     """A detector that was shortly trained on things that are red."""
-    folder = tmp_path_factory.mktemp("boxes")
-    plan = replace(PLAN, whole=Schedule(14, 0.05, 14, averaged=False), mixing=0)
     start = untrained(network(), seed=0)
-    trained = train_detector(start, red_things(96, 1), red_things(16, 2), plan).trained
+    return train_detector(start, red_things(96, 1), red_things(16, 2), SHORT).trained
+
+
+@pytest.fixture(scope="module")
+def boxes(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Shipped:
+    folder = tmp_path_factory.mktemp("boxes")
     paths = []
     (folder / "pictures").mkdir()
     for number, scene in enumerate(red_things(12, 3).scenes):
@@ -170,6 +175,23 @@ def test_the_interpreter_of_corals_programs_sees_the_same(boxes: Shipped) -> Non
         assert score == pytest.approx(their_score, abs=CLOSE)
         if score >= THRESHOLD:
             np.testing.assert_allclose(box, their_box, atol=2)
+
+
+def test_a_detector_that_was_trained_with_rounding_sees_what_it_saw_without(
+    trained: Trained, boxes: Shipped, tmp_path: Path
+) -> None:
+    slow = replace(SHORT, whole=Schedule(2, 1e-4, 2, averaged=False), mixing=0.25)
+    found = train_quantization_aware_detector(
+        trained, red_things(48, 1), red_things(16, 2), slow, io=Io.UINT8
+    )
+    (tmp_path / "rounded.tflite").write_bytes(found.model)
+    detector = replace(boxes, model=tmp_path / "rounded.tflite").here(0.01)
+    images = np.stack([cv2.imread(str(path)) for path in boxes.pictures])
+    _, scores = trained.model()(images[..., ::-1].astype(np.float32) / 127.5 - 1)
+    expected = np.asarray(scores)[..., 1].max(axis=1)
+    best = np.array([detector.detect(image).scores[0] for image in images])
+    assert np.abs(best - expected).mean() < 0.05
+    assert [epoch.number for epoch in found.epochs] == [1, 2]
 
 
 def test_a_classifier_of_ours_gives_the_same_scores_in_mediapipe(
