@@ -135,6 +135,17 @@ class Layers:
                 self.require_modern("hard-swish")
                 return self.make("Activation", "hard_swish", name=f"{name}_swish")(x)
 
+    def enlarge(self, x: Any, size: tuple[int, int], name: str) -> Any:
+        """A map of twice the size, each value four times.
+
+        On TensorFlow, which writes .tflite files, Keras 3's UpSampling2D becomes many operators of
+        five dimensions; its Resizing makes layers behind it train when nobody says whether they
+        should. On JAX it is a repetition, whose gradient is a plain sum.
+        """
+        if self.modern and self.keras.backend.backend() == "tensorflow":
+            return self.keras.ops.image.resize(x, size, interpolation="nearest")
+        return self.make("UpSampling2D", 2, name=name)(x)
+
     def require_modern(self, what: str) -> None:
         """Say that tf_keras has no such thing, or another of that name."""
         if not self.modern:
@@ -175,7 +186,7 @@ def _pyramid(network: Detector, pyramid: Pyramid, features: list[Any], layers: L
     for found, feature in reversed(list(zip(source_maps(network), features, strict=True))):
         x = layers.conv(feature, lateral, lateral_name(found))
         if made:
-            coarse = layers.make("UpSampling2D", 2, name=f"{found.name}_enlarged")(made[0])
+            coarse = layers.enlarge(made[0], found.size, f"{found.name}_enlarged")
             x = layers.make("Add", name=f"{found.name}_add")([x, coarse])
         for number in range(pyramid.depth):
             x = _block(x, pyramid.block, layers, mix_name(found, number))[1]

@@ -20,8 +20,8 @@ from model_export.architectures.spec import (
 )
 
 PERSONS = SingleAnchors(((0.09, 0.034), (0.29, 0.11), (0.56, 0.22), (0.83, 0.52)))
-"""The average shapes of persons in a picture stretched to a square, by the thirds of their size
-and once more for those that fill it: measured on 32,000 of them."""
+"""The average shapes of 33,000 persons in pictures stretched to a square: of those whose size (the
+root of their area) is below an eighth of the picture's, a quarter, a half, and above."""
 
 _KERNEL = 5
 

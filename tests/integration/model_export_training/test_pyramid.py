@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model_export import tflite_graph
 from model_export.architectures.anchors import anchors_of
 from model_export.architectures.channels import (
     PYRAMID,
@@ -20,6 +21,7 @@ from model_export.architectures.channels import (
     with_channels,
 )
 from model_export.architectures.mobilenet import Family, backbone, classifier
+from model_export.architectures.postprocess import OPERATOR
 from model_export.architectures.pyramid import pyramid_detector
 from model_export.architectures.spec import (
     Activation,
@@ -29,9 +31,12 @@ from model_export.architectures.spec import (
     Pyramid,
     SingleAnchors,
 )
+from model_export.edgetpu import Status, check
 from model_export.errors import ExportError
+from model_export.networks import finished, float_model
 from model_export.pruning.reconstruction import without
 from model_export.pruning.structured import Importance, channel_scores, keep, prune
+from model_export.quantization import Calibration, Io, Precision, Quantization, quantize
 from model_export.weights import Trained, largest_difference, load, save
 from tests.integration.model_export_training.networks import kill, random_weights
 
@@ -208,3 +213,17 @@ def test_only_channels_inside_of_blocks_are_taken_over(
 ) -> None:
     with pytest.raises(ExportError, match="no block can be left with"):
         without(trained, counts, noise())
+
+
+def test_all_but_the_end_of_an_int8_file_can_run_on_an_edge_tpu(
+    trained: Trained, tmp_path: Path
+) -> None:
+    raw = float_model(trained)
+    how = Quantization(Precision.INT8, Io.UINT8)
+    path = tmp_path / "pyramid.tflite"
+    path.write_bytes(finished(quantize(raw, how, Calibration(noise(4), (-1, 1))), trained.network))
+    verdict = check(tflite_graph.read(path))
+    assert verdict.refusals == ()
+    left = [each.name for each in verdict.operators if each.status is not Status.MAPPED]
+    assert left == ["DEQUANTIZE", "DEQUANTIZE", OPERATOR]
+    assert "RESIZE_NEAREST_NEIGHBOR" in {each.name for each in verdict.operators}
