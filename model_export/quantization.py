@@ -8,7 +8,7 @@ for int8: equalized, their biases corrected.
 from __future__ import annotations
 
 import contextlib
-import os
+import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -402,17 +402,11 @@ def _quiet() -> Iterator[None]:
     import logging
     import warnings
 
-    before = os.environ.get("TQDM_DISABLE")
     level = logging.getLogger().level
-    os.environ["TQDM_DISABLE"] = "1"
     logging.getLogger().setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.getLogger().setLevel(level)
-        if before is None:
-            del os.environ["TQDM_DISABLE"]
-        else:
-            os.environ["TQDM_DISABLE"] = before
