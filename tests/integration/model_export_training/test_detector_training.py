@@ -46,7 +46,7 @@ def red_things(count: int, seed: int, classes: tuple[str, ...] = ("red",)) -> Sc
 
 PLAN = DetectionPlan(
     None,
-    Schedule(14, 0.02, 14, False),
+    Schedule(24, 0.01, 24, False),
     augmentation=Augmentation({Effect.FLIP: 0.5, Effect.SHIFT: 0.3}),
     mixing=0.2,
 )
@@ -56,7 +56,7 @@ def test_a_detector_finds_what_it_was_shown() -> None:
     start = untrained(network(), seed=0)
     found = train_detector(start, red_things(96, 1), red_things(32, 2), PLAN)
     assert found.best.validation.accuracy > 0.8
-    assert found.epochs[0].validation.accuracy < 0.5
+    assert found.best.validation.accuracy > found.epochs[0].validation.accuracy + 0.3
     assert found.trained.network == start.network
 
 

@@ -99,7 +99,7 @@ def test_a_box_at_its_anchor_is_coded_as_zeros_and_a_shift_by_its_size_as_ten() 
             "a backbone with a block of stride 2",
         ),
         (lambda: Selection(most=0), "at least 1 box"),
-        (lambda: Selection(overlap=1.5), "an overlap in 0..1, not 25, 0.05 and 1.5"),
+        (lambda: Selection(overlap=1.5), "an overlap in 0..1, not 25, 0 and 1.5"),
     ],
 )
 def test_what_cannot_be_a_detector_is_told(make, sentence: str) -> None:  # type: ignore[no-untyped-def]
