@@ -222,16 +222,7 @@ def _trained(
     head: Schedule | None,
     teacher: Trained | None,
 ) -> Outcome:
-    epochs = step.epochs + (head.epochs if head else 0)
-
-    def tell(epoch: Epoch) -> None:
-        score = epoch.validation
-        kit.tell(
-            f"{step.name}: epoch {epoch.number}, validation {100 * score.accuracy:.1f}%",
-            epoch.number / epochs,
-        )
-
-    kit.tell(f"{step.name}: first epoch", 0)
+    tell = _telling(kit, step.name, step.epochs + (head.epochs if head else 0))
     whole = Schedule(step.epochs, step.learning_rate, step.patience, step.averaged)
     picture = start.network.backbone.input
     if kit.boxes:
