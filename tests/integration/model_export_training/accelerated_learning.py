@@ -24,7 +24,7 @@ FAINT = Views(0.25, 0.05, (0.8, 1.3), 1.1, (0.2, 24), 0.3, 0, (0.2, 0.05), 0)
 
 def network() -> Detector:
     whole = backbone(Family.V2, 0.35, Input(64, 64))
-    features = replace(whole, blocks=whole.blocks[:5], last=None)
+    features = replace(whole, blocks=whole.blocks[:4], last=None)
     return Detector(features, (), 1, SingleAnchors(((0.4, 0.4),)), pyramid=Pyramid(16))
 
 
