@@ -10,7 +10,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from types import TracebackType
@@ -21,12 +21,14 @@ from paho.mqtt.client import (
     Client,
     ConnectFlags,
     DisconnectFlags,
+    MQTTMessage,
     MQTTv5,
 )
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_runtime.messaging.failures import (
     MqttError,
@@ -56,6 +58,9 @@ class Message:
         content_type: its media type.
         retain: whether the broker keeps it for those who come later.
         user_properties: names and values that a subscriber sees without opening the payload.
+        response_topic: where an answer is asked for.
+        correlation: what an answer has to carry, or carries.
+        expires: seconds after which the broker need not deliver it any more; None for never.
     """
 
     topic: str
@@ -63,6 +68,9 @@ class Message:
     content_type: str
     retain: bool = False
     user_properties: Mapping[str, str] = field(default_factory=dict)
+    response_topic: str | None = None
+    correlation: bytes | None = None
+    expires: int | None = None
 
     def properties(self, packet: int) -> Properties:
         """The MQTT 5 properties, for a PUBLISH or a will."""
@@ -71,7 +79,32 @@ class Message:
         made.ContentType = self.content_type
         if self.user_properties:
             made.UserProperty = list(self.user_properties.items())
+        if self.response_topic is not None:
+            made.ResponseTopic = self.response_topic
+        if self.correlation is not None:
+            made.CorrelationData = self.correlation
+        if self.expires is not None:
+            made.MessageExpiryInterval = self.expires
         return cast(Properties, made)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came from the broker.
+
+    Attributes:
+        topic: where it was published.
+        payload: as it came: it may be anything.
+        retained: whether the broker had kept it for us.
+        response_topic: where an answer is asked for; None for nowhere.
+        correlation: what the answer has to carry; None for nothing.
+    """
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+    response_topic: str | None = None
+    correlation: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +130,9 @@ class Connection:
         receive_maximum: how many messages the broker lets be in flight.
         maximum_packet_size: the largest packet in bytes that the broker takes.
         answers: the PUBACKs that came since the list was last emptied.
+        received: the messages that came since the list was last emptied.
+        refusals: the subscriptions that the broker refused, with its reason, since the list was
+            last emptied.
         failure: why the connection ended; None while it lives or when we closed it.
     """
 
@@ -112,6 +148,9 @@ class Connection:
         self.receive_maximum = _UNLIMITED_RECEIVE
         self.maximum_packet_size = _UNLIMITED_PACKET
         self.answers: list[Answer] = []
+        self.received: list[Received] = []
+        self.refusals: list[tuple[str, str]] = []
+        self._subscriptions: dict[int, list[str]] = {}
         self.failure: MqttError | None = None
         self._client = self._make_client(will)
 
@@ -176,6 +215,14 @@ class Connection:
             message.topic, payload, qos=1, retain=message.retain, properties=properties
         ).mid
 
+    def subscribe(self, filters: Iterable[str]) -> None:
+        """Ask for what is published under `filters`, with QoS 1; it is in `received` then."""
+        wanted = list(filters)
+        options = [(each, SubscribeOptions(qos=1)) for each in wanted]
+        _, number = self._client.subscribe(options)
+        if number is not None:
+            self._subscriptions[number] = wanted
+
     def disconnect(self, timeout: float) -> None:
         """Say goodbye, so that the broker does not publish the will, and close."""
         deadline = monotonic() + timeout
@@ -220,6 +267,8 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
         client.on_log = self._on_log
         client.on_socket_open = _without_delay
         client.on_socket_register_write = _leave_it_to_turn
@@ -272,6 +321,33 @@ class Connection:
         _properties: Properties,
     ) -> None:
         self.answers.append(Answer(message, reason.value, str(reason)))
+
+    def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        properties = message.properties
+        self.received.append(
+            Received(
+                message.topic,
+                bytes(message.payload),
+                message.retain,
+                getattr(properties, "ResponseTopic", None),
+                getattr(properties, "CorrelationData", None),
+            )
+        )
+
+    def _on_subscribe(
+        self,
+        _client: Client,
+        _userdata: object,
+        number: int,
+        reasons: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        filters = self._subscriptions.pop(number, [])
+        self.refusals += [
+            (each, str(reason))
+            for each, reason in zip(filters, reasons, strict=False)
+            if reason.is_failure
+        ]
 
     def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
         if level == MQTT_LOG_ERR or "malformed packet" in text:

@@ -7,17 +7,26 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from paho.mqtt.client import topic_matches_sub
+
 from edge_runtime import __version__
 from edge_runtime.alerts.alert import CONTENT_TYPE, rfc3339
 from edge_runtime.alerts.outbox import Entry, Outbox, OutboxError
 from edge_runtime.backoff import Backoff
-from edge_runtime.messaging.connection import NETWORK_SECONDS, Answer, Connection, Message
+from edge_runtime.messaging.connection import (
+    NETWORK_SECONDS,
+    Answer,
+    Connection,
+    Message,
+    Received,
+)
 from edge_runtime.messaging.delivery import (
     FAILURE,
     PACKET_TOO_LARGE,
@@ -40,6 +49,7 @@ _PROVEN_SECONDS = 10.0
 """A connection that lasted this long and acknowledged something is good: two devices that share a
 client id throw each other out within moments, after a perfect start."""
 _SETTLE_SECONDS = 0.5
+_MOST_OUTGOING = 100
 _SETTLE_COUNT = 100
 """A delete costs the disk ten times less an alert when a hundred go at once."""
 
@@ -73,11 +83,14 @@ class PublisherStats:
     changes: Mapping[LinkState, int]
 
 
+Handler = Callable[[Received], None]
+
+
 class Publisher:
     """Owns one thread, which owns everything that has to do with the network.
 
-    `start`, `stop`, `publish_status`, `publish_health`, `stats` and `heartbeat` may be used from
-    any thread.
+    `start`, `stop`, `send`, `publish_status`, `publish_health`, `stats` and `heartbeat` may be used
+    from any thread.
     """
 
     def __init__(
@@ -122,6 +135,10 @@ class Publisher:
         self._news: dict[str, Message] = {}
         """The retained messages to be sent: the latest of each topic."""
 
+        self._outgoing: deque[Message] = deque(maxlen=_MOST_OUTGOING)
+        """Answers to be sent once: a broker that is away for long gets the latest."""
+        self._handlers: dict[str, Handler] = {}
+
         self._others: dict[int, Message] = {}
         """Messages in flight that are not alerts."""
         self._more = True
@@ -152,6 +169,21 @@ class Publisher:
     def moving(self, now: float) -> bool:
         """Whether the thread is alive and not stuck, at `now` in monotonic seconds."""
         return self._thread.is_alive() and now - self.heartbeat < _STUCK_SECONDS
+
+    def subscribe(self, topic_filter: str, handler: Handler) -> None:
+        """Give what comes in under `topic_filter` to `handler`; before `start`.
+
+        The handler runs in the publisher's thread: it has to be quick, and it may not raise.
+        """
+        self._handlers[topic_filter] = handler
+
+    def send(self, message: Message) -> None:
+        """Send `message` once, now or when the broker is there again; returns at once.
+
+        It is kept in memory only: what must not be lost goes through the outbox.
+        """
+        self._outgoing.append(message)
+        self._wake()
 
     def start(self) -> None:
         """Begin to connect and to send; returns at once."""
@@ -269,6 +301,8 @@ class Publisher:
         self._more = True
         self._connected_at = monotonic()
         self._delivery.connected(connection.receive_maximum, self._connected_at)
+        if self._handlers:
+            connection.subscribe(self._handlers)
         with self._news_lock:
             self._news[self._topics.status] = self._online_message()
 
@@ -280,6 +314,7 @@ class Publisher:
             self._send_alerts(connection, now)
             self._turn(connection, self._until_next(now))
             self._take_answers(connection)
+            self._take_received(connection)
             self._watch_progress()
             if self._settle_at is not None and monotonic() >= self._settle_at:
                 self._settle()
@@ -318,11 +353,17 @@ class Publisher:
             with self._news_lock:
                 message = self._news.pop(next(iter(self._news)))
             number = connection.publish(message)
-            if number is None:
-                _log.error("the broker takes no packet as large as that for %s", message.topic)
-            else:
-                self._others[number] = message
-                self._expect_answer()
+            self._sent(number, message)
+        while self._outgoing and self._in_flight() < connection.receive_maximum:
+            message = self._outgoing.popleft()
+            self._sent(connection.publish(message), message)
+
+    def _sent(self, number: int | None, message: Message) -> None:
+        if number is None:
+            _log.error("the broker takes no packet as large as that for %s", message.topic)
+        else:
+            self._others[number] = message
+            self._expect_answer()
 
     def _send_alerts(self, connection: Connection, now: float) -> None:
         self._delivery_resume(now)
@@ -391,6 +432,16 @@ class Publisher:
             self._settle()
         elif self._delivery.settled and self._settle_at is None:
             self._settle_at = now + _SETTLE_SECONDS
+
+    def _take_received(self, connection: Connection) -> None:
+        for topic_filter, reason in connection.refusals:
+            _log.error("the broker lets this device not subscribe to %s: %s", topic_filter, reason)
+        connection.refusals.clear()
+        for received in connection.received:
+            for topic_filter, handler in self._handlers.items():
+                if topic_matches_sub(topic_filter, received.topic):
+                    handler(received)
+        connection.received.clear()
 
     def _take_alert_answer(self, answer: Answer, now: float) -> None:
         sequence, verdict = self._delivery.answered(answer.message, answer.code, now)

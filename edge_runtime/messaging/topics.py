@@ -77,6 +77,25 @@ class Topics:
         """How the device is; retained."""
         return f"{self.root}/health"
 
+    @property
+    def ack(self) -> str:
+        """How far the centre holds this device's alerts; comes in, retained."""
+        return f"{self.root}/ack"
+
+    @property
+    def dropped(self) -> str:
+        """Which alerts this device gave up."""
+        return f"{self.root}/dropped"
+
+    def command(self, name: str) -> str:
+        """Where the command of that name comes in; ``+`` for all of them."""
+        return f"{self.root}/command/{name if name == '+' else level(name, 'command')}"
+
+    @property
+    def responses(self) -> str:
+        """What the topics begin with under which this device answers commands."""
+        return f"{self.root}/response/"
+
     def alert(self, camera: str, rule: str) -> str:
         """The topic of the alerts of one camera and one kind of rule."""
         return f"{self.root}/alert/{level(camera, 'camera')}/{level(rule, 'rule')}"
