@@ -1,8 +1,6 @@
 """Whose bundles are taken: Ed25519 keys, by their ids.
 
-Sources: Ed25519, RFC 8032; what is signed is DSSE's pre-authentication encoding
-(https://github.com/secure-systems-lab/dsse/blob/master/protocol.md), so that a signature over a
-manifest can never be taken for one over something else.
+Source: Ed25519, RFC 8032.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from edge_runtime.bundle.errors import (
     TrustError,
     UnknownKeyError,
 )
+from edge_runtime.dsse import pae
 
 PAYLOAD_TYPE = "application/vnd.edge-runtime.bundle-manifest+json"
 
@@ -49,8 +48,7 @@ def key_id(public_key: bytes) -> str:
 
 def signed_bytes(manifest: bytes) -> bytes:
     """What is signed: DSSE's PAE(type, body) of the manifest."""
-    kind = PAYLOAD_TYPE.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(manifest), manifest)
+    return pae(PAYLOAD_TYPE, manifest)
 
 
 @dataclass(frozen=True, slots=True)

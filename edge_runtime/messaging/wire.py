@@ -37,7 +37,8 @@ Epoch = Annotated[int, Field(ge=0, le=_LARGEST_INTEGER)]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 CommandId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Moment = Annotated[AwareDatetime, Field(strict=False)]
+Moment = AwareDatetime
+"""In JSON: RFC 3339, with an offset."""
 
 
 class WireError(EdgeRuntimeError):
@@ -57,7 +58,7 @@ class _Wire(BaseModel):
         try:
             return cls.model_validate_json(payload)
         except ValidationError as error:
-            raise WireError(_reason(error)) from error
+            raise WireError(reason(error)) from error
 
     def to_json(self) -> str:
         """The message as JSON on one line, without what is None."""
@@ -183,8 +184,8 @@ class Response(_Wire):
     result: dict[str, Any] | None = None
 
 
-def _reason(error: ValidationError) -> str:
-    """The first thing that is wrong, with its place."""
+def reason(error: ValidationError) -> str:
+    """The first thing that is wrong in a message, with its place."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     what = first["msg"].removeprefix("Value error, ")
