@@ -202,7 +202,8 @@ class Admission:
             )
         if received.retained:
             raise RefusedError(
-                "the broker had kept the command: who commands must not set the retain flag"
+                "the broker keeps the command and would give it again: who commands must not set "
+                "the retain flag"
             )
         name = self._name(command_in(self.topics, received.topic))
         command = self._command(received.payload, name)

@@ -95,7 +95,7 @@ class Received:
     Attributes:
         topic: where it was published.
         payload: as it came: it may be anything.
-        retained: whether the broker had kept it for us.
+        retained: whether the broker keeps it for those who come later.
         response_topic: where an answer is asked for; None for nowhere.
         correlation: what the answer has to carry; None for nothing.
     """
@@ -218,7 +218,8 @@ class Connection:
     def subscribe(self, filters: Iterable[str]) -> None:
         """Ask for what is published under `filters`, with QoS 1; it is in `received` then."""
         wanted = list(filters)
-        options = [(each, SubscribeOptions(qos=1)) for each in wanted]
+        # As published: also what comes live says whether the broker was asked to keep it.
+        options = [(each, SubscribeOptions(qos=1, retainAsPublished=True)) for each in wanted]
         _, number = self._client.subscribe(options)
         if number is not None:
             self._subscriptions[number] = wanted

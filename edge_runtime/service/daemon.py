@@ -6,9 +6,11 @@ import logging
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import edge_runtime
@@ -18,9 +20,12 @@ from edge_runtime.alerts.signing import Signer
 from edge_runtime.capture.camera import Pace
 from edge_runtime.config import Config, load
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.messaging.commands import CommandName, RefusedError, RuleArguments
+from edge_runtime.messaging.connection import Message
 from edge_runtime.messaging.publisher import Publisher
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.service import board, models, wiring
+from edge_runtime.service.commanding import Action, CommandDesk
 from edge_runtime.service.control import SOCKET_NAME, ControlServer
 from edge_runtime.service.fleet import Fleet
 from edge_runtime.service.systemd import Notifier
@@ -28,6 +33,8 @@ from edge_runtime.service.worker import Observe, nobody
 
 logger = logging.getLogger(__name__)
 
+_COMMAND = 0
+"""Among the signals, none of which has this number: a command waits."""
 _BEAT_SECONDS = 1.0
 _START_SECONDS = 0.05
 """A start is watched more closely, so that systemd hears of it without delay."""
@@ -59,6 +66,7 @@ class Daemon:
         self._model: models.ReadyModel | None = None
         self._signer = Signer(wiring.device_key(config))
         self._fleet = Fleet(pace, self._commit, observe)
+        self._desk: CommandDesk | None = None
         self._publisher = self._make_publisher()
         self._control = ControlServer(state / SOCKET_NAME, self.status)
 
@@ -115,9 +123,15 @@ class Daemon:
         self._model = model
 
     def _warnings(self) -> list[str]:
-        """What is as it was configured, and has to be known all the same."""
+        """What is as it was configured or ordered, and has to be known all the same."""
         model = self._model  # a reload in the main thread may replace it
-        return [model.warning] if model and model.warning else []
+        return [
+            *([model.warning] if model and model.warning else []),
+            *(
+                f"rule {rule} of camera {camera} rests until {rfc3339(until)}"
+                for camera, rule, until in self._fleet.rests.at(time.time())
+            ),
+        ]
 
     def _commit(self, alert: Alert, model: ModelIdentity) -> None:
         event = self._outbox.commit(
@@ -129,9 +143,54 @@ class Daemon:
 
     def _make_publisher(self) -> Publisher | None:
         settings = wiring.mqtt_settings(self._config)
+        if settings is None:
+            return None
         device = self._config.device
         topics = Topics(device.site, device.name)
-        return Publisher(settings, self._outbox, topics) if settings else None
+        publisher = Publisher(settings, self._outbox, topics)
+        self._desk = CommandDesk(
+            wiring.admission(self._config),
+            self._state / "commands.json",
+            self._actions(),
+            lambda: self._signals.put(_COMMAND),
+            self._send,
+        )
+        publisher.subscribe(topics.command("+"), self._desk.take)
+        return publisher
+
+    def _send(self, message: Message) -> None:
+        if self._publisher:  # a reload may have replaced the one that brought the command
+            self._publisher.send(message)
+
+    def _actions(self) -> dict[CommandName, Action]:
+        return {
+            CommandName.STATUS: lambda _: self.status(),
+            CommandName.IDENTIFY: lambda _: self._identity(),
+            CommandName.RELOAD: lambda _: self._reload(),
+            CommandName.RULE: self._switch_rule,
+        }
+
+    def _identity(self) -> dict[str, Any]:
+        device = self._config.device
+        logger.warning("somebody asks which device this is")
+        return {
+            "site": device.site,
+            "device": device.name,
+            "hostname": socket.gethostname(),
+            "hardware": board.hardware(),
+            "serial_number": board.serial_number(),
+            "version": edge_runtime.__version__,
+            "cameras": [worker.name for worker in self._fleet],
+        }
+
+    def _switch_rule(self, asked: RuleArguments) -> dict[str, Any]:
+        until = asked.until.timestamp() if asked.until and not asked.enabled else 0.0
+        cameras = self._fleet.switch(asked.camera, asked.rule, until)
+        if not cameras:
+            where = f"camera {asked.camera}" if asked.camera else "this device"
+            raise RefusedError(f"there is no rule {asked.rule!r} on {where}")
+        self._health_due = 0.0
+        return {"cameras": cameras, "rule": asked.rule, "enabled": asked.enabled}
 
     def _watch(self) -> None:
         watchdog = self._notifier.watchdog_seconds
@@ -143,7 +202,10 @@ class Daemon:
                 return
             match self._next_signal(period if self._ready else _START_SECONDS):
                 case signal.SIGHUP:
-                    self._reload()
+                    with suppress(EdgeRuntimeError):  # told in the log
+                        self._reload()
+                case 0 if self._desk is not None:
+                    self._desk.work()
                 case signal.SIGTERM | signal.SIGINT:
                     return
 
@@ -228,7 +290,11 @@ class Daemon:
         return stats.depth <= stats.set_aside
 
     def _reload(self) -> None:
-        """Take the new configuration over, or keep the old one whole."""
+        """Take the new configuration over, or keep the old one whole.
+
+        Raises:
+            EdgeRuntimeError: the old one is kept.
+        """
         if self._ready:
             self._notifier.reloading()
         try:
@@ -240,14 +306,16 @@ class Daemon:
             self._watch_with(config)
         except EdgeRuntimeError as error:
             logger.error("the configuration stays as it was: %s", error)
+            raise
         else:
-            relink = config.mqtt != self._config.mqtt
+            relink = (config.mqtt, config.commands) != (self._config.mqtt, self._config.commands)
             self._config = config
             if relink:
                 self._relink()
             logger.info("the configuration is reloaded")
-        if self._ready:
-            self._notifier.ready("reloaded")
+        finally:
+            if self._ready:
+                self._notifier.ready("reloaded")
 
     def _relink(self) -> None:
         if self._publisher:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from edge_runtime.capture.camera import Pace
 from edge_runtime.config import Config
 from edge_runtime.inference.model import ModelSettings, load_detector
+from edge_runtime.rules.switch import Rests
 from edge_runtime.service import wiring
 from edge_runtime.service.worker import Commit, Observe, Plan, Worker, nobody
 
@@ -16,13 +17,18 @@ logger = logging.getLogger(__name__)
 
 
 class Fleet:
-    """One worker a camera."""
+    """One worker a camera.
+
+    Attributes:
+        rests: the rules that were told to rest; they do so through every change of workers.
+    """
 
     def __init__(self, pace: Pace, commit: Commit, observe: Observe = nobody) -> None:
         self._pace = pace
         self._commit = commit
         self._observe = observe
         self._workers: dict[str, Worker] = {}
+        self.rests = Rests()
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(tuple(self._workers.values()))
@@ -54,6 +60,23 @@ class Fleet:
         for worker in fresh:
             worker.start()
 
+    def switch(self, camera: str | None, rule: str, until: float) -> list[str]:
+        """Let a rule rest until `until`, Unix seconds, or work again (0): on which cameras.
+
+        Args:
+            camera: None for all that have the rule.
+            rule: its name.
+            until: see `Rests.rest`.
+        """
+        having = [
+            worker.name
+            for worker in self
+            if camera in (None, worker.name) and rule in {r.name for r in worker.plan.rules}
+        ]
+        for name in having:
+            self.rests.rest(name, rule, until)
+        return having
+
     def stop(self, reason: str, timeout: float) -> None:
         """Bring every worker to rest within `timeout` seconds."""
         stop_all(self, reason, timeout)
@@ -74,6 +97,7 @@ class Fleet:
                 self._pace,
                 self._commit,
                 self._observe,
+                rests=self.rests,
             )
             for place, plan in plans.items()
         ]

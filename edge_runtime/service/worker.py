@@ -18,6 +18,7 @@ from edge_runtime.config import CameraConfig, Config, RuleConfig
 from edge_runtime.frame import Frame
 from edge_runtime.inference.failover import EngineState
 from edge_runtime.inference.model import Detector, ModelSettings
+from edge_runtime.rules.switch import Rests
 from edge_runtime.service import wiring
 from edge_runtime.service.pipeline import Analysed
 from edge_runtime.timing import Stage, StageTimes
@@ -76,6 +77,8 @@ class Worker:
         pace: Pace,
         commit: Commit,
         observe: Observe = nobody,
+        *,
+        rests: Rests | None = None,
     ) -> None:
         self.plan = plan
         self.times = StageTimes()
@@ -85,7 +88,7 @@ class Worker:
         self._pace = pace
         self._camera = Camera(plan.camera.name, wiring.source_settings(plan.camera), pace=pace)
         self._pipeline = wiring.pipeline(
-            plan.camera, plan.rules, plan.model, detector, self.times.lap
+            plan.camera, plan.rules, plan.model, detector, self.times.lap, rests=rests
         )
         self._stopping = threading.Event()
         self._stop_reason = "stopped"
