@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from edge_runtime.frame import Frame, Image
+from edge_runtime.analysis.glance import Glance, Glancer, Grey
+from edge_runtime.frame import Frame
 
-_WIDTH = 160
-"""How wide the picture is made before it is compared: wide enough to see a hand."""
 _REFERENCE_SECONDS = 0.2
 """How old the picture gets that is compared with: slow movement needs time to show."""
 
@@ -54,15 +52,17 @@ class MotionGate:
 
     def __init__(self, settings: MotionSettings) -> None:
         self._settings = settings
-        self._small: NDArray[np.uint8] | None = None
-        self._grey: NDArray[np.uint8] | None = None
-        self._reference: NDArray[np.uint8] | None = None
+        self._glancer = Glancer()
+        self._difference: Grey | None = None
+        self._reference: Grey | None = None
         self._reference_time = 0.0
         self._last_motion = float("-inf")
         self._last_look = float("-inf")
 
-    def step(self, frame: Frame, *, settled: bool) -> bool:
+    def step(self, frame: Frame, *, settled: bool, glance: Glance | None = None) -> bool:
         """Whether to look at `frame`.
+
+        `glance` is the frame's, where somebody else needs it, too.
 
         `settled` is False while the tracker is in doubt (something has just come or gone): then
         the gate stays open, so that a doubt never lasts because nothing moves.
@@ -70,7 +70,8 @@ class MotionGate:
         if not self._settings.enabled:
             return True
         now = frame.timestamp
-        if self._changed(frame.image, now) >= self._settings.area:
+        glance = glance or self._glancer(frame.image)
+        if self._changed(glance.calm, now) >= self._settings.area:
             self._last_motion = now
         look = (
             not settled
@@ -81,34 +82,18 @@ class MotionGate:
             self._last_look = now
         return look
 
-    def _changed(self, image: Image, now: float) -> float:
+    def _changed(self, grey: Grey, now: float) -> float:
         """The fraction of pixels that differ from the reference; 1 where there is none yet."""
-        grey = self._shrink(image)
         reference = self._reference
         if reference is None or reference.shape != grey.shape:
-            self._reference, self._grey, self._reference_time = grey, None, now
+            self._reference, self._difference, self._reference_time = grey, None, now
             return 1.0
-        # The small colour picture is done with: its memory takes the difference.
-        assert self._small is not None
-        difference = self._small.reshape(-1)[: grey.size].reshape(grey.shape)
+        if self._difference is None:
+            self._difference = np.empty_like(grey)
+        difference = self._difference
         cv2.absdiff(grey, reference, dst=difference)
         cv2.threshold(difference, self._settings.level, 255, cv2.THRESH_BINARY, dst=difference)
         changed = cv2.countNonZero(difference) / grey.size
         if now - self._reference_time >= _REFERENCE_SECONDS:
-            self._reference, self._grey, self._reference_time = grey, reference, now
+            self._reference, self._reference_time = grey, now
         return changed
-
-    def _shrink(self, image: Image) -> NDArray[np.uint8]:
-        """`image` small and grey, in memory that is used again for the next frame."""
-        height = max(1, round(image.shape[0] * _WIDTH / image.shape[1]))
-        if self._small is None or self._small.shape[:2] != (height, _WIDTH):
-            self._small = np.empty((height, _WIDTH, 3), np.uint8)
-            self._grey = self._reference = None
-        if self._grey is None:
-            self._grey = np.empty((height, _WIDTH), np.uint8)
-        # Few samples a pixel, then a blur of the small picture: as quiet as averaging the whole
-        # picture (INTER_AREA), at a fifth to a twentieth of its time.
-        cv2.resize(image, (_WIDTH, height), dst=self._small, interpolation=cv2.INTER_LINEAR)
-        cv2.cvtColor(self._small, cv2.COLOR_BGR2GRAY, dst=self._grey)
-        cv2.blur(self._grey, (3, 3), dst=self._grey)
-        return self._grey

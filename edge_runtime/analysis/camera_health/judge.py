@@ -1,0 +1,175 @@
+"""The camera's health over time: what seems wrong for long enough is, and so is what is over."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, tiles
+from edge_runtime.analysis.camera_health.reference import Reference
+from edge_runtime.analysis.camera_health.verdicts import Condition, seen
+from edge_runtime.analysis.glance import Glance
+
+EVERY = 0.2
+"""Seconds between two looks: what takes seconds to decide needs no more."""
+_RISE = 2.5
+"""Seconds for which something has to seem wrong before it is."""
+_FALL = 1.2
+"""Seconds for which it has to seem well again."""
+_STILL_SECONDS = 1.0
+_STILL_LEVELS = 3.0
+"""By how many grey levels a tile may change that keeps still."""
+_SAME = 0.05
+"""The mean difference, in grey levels, up to which two pictures are the same one."""
+_SETTLED_SECONDS = 10.0
+"""After so long it is known how long the camera's picture can be the same and yet be well."""
+_UNSETTLED_FROZEN = 8.0
+_EMPTY = {Condition.COVERED, Condition.DARK, Condition.BRIGHT}
+
+
+class State(StrEnum):
+    """Where a condition is in its life."""
+
+    CLEAR = "clear"
+    RISING = "rising"
+    ON = "on"
+    FALLING = "falling"
+
+
+@dataclass(slots=True)
+class _Life:
+    state: State = State.CLEAR
+    since: float = 0.0
+
+    def step(self, now: float, *, wrong: bool, rise: float) -> bool | None:
+        """True when the condition has begun, False when it is over, None when neither."""
+        match self.state, wrong:
+            case State.CLEAR, True:
+                self.state, self.since = State.RISING, now
+            case State.RISING, False:
+                self.state = State.CLEAR
+            case State.RISING, True if now - self.since >= rise:
+                self.state = State.ON
+                return True
+            case State.ON, False:
+                self.state, self.since = State.FALLING, now
+            case State.FALLING, True:
+                self.state = State.ON
+            case State.FALLING, False if now - self.since >= _FALL:
+                self.state = State.CLEAR
+                return False
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A condition has begun or is over.
+
+    Attributes:
+        condition: which.
+        begins: True: it has begun; False: it is over.
+        at: seconds on the frame's clock since when it seems so.
+    """
+
+    condition: Condition
+    begins: bool
+    at: float
+
+
+class Judge:
+    """Judges the glances at one camera."""
+
+    def __init__(self) -> None:
+        self._lives = {c: _Life() for c in Condition if c is not Condition.NO_FRAMES}
+        self._reference: Reference | None = None
+        self._before: Glance | None = None
+        self._calms: deque[tuple[float, NDArray[np.uint8]]] = deque()
+        self._last = self._first = float("-inf")
+        self._same_since: float | None = None
+        self._longest_same = 0.0
+
+    @property
+    def present(self) -> tuple[Condition, ...]:
+        """What is wrong now."""
+        on = (State.ON, State.FALLING)
+        return tuple(c for c, life in self._lives.items() if life.state in on)
+
+    def due(self, now: float) -> bool:
+        """Whether it is time for a look at `now`, seconds on the frame's clock."""
+        return now - self._last >= EVERY - 1e-3
+
+    def step(self, glance: Callable[[], Glance] | Glance, now: float) -> list[Verdict]:
+        """What begins or ends at `now`; glances come in the order of time."""
+        if not self.due(now):
+            return []
+        look = glance() if callable(glance) else glance
+        if self._before is not None and self._before.grey.shape != look.grey.shape:
+            self._reference = self._before = None  # another resolution: another picture
+            self._calms.clear()
+        if self._first == float("-inf"):
+            self._first = now
+        measures = Measures.of(look)
+        change = Change.of(self._before, look) if self._before else None
+        reference = self._reference if self._reference and self._reference.believed else None
+        wrong = seen(measures, change, reference, self._still(look, now), self.present)
+        frozen = self._frozen(change, now)
+        if wrong & _EMPTY:
+            frozen = None  # nothing is in the picture that could change
+        verdicts = self._live(wrong, frozen, now)
+        if not wrong and all(life.state is State.CLEAR for life in self._lives.values()):
+            self._learn(measures, change, now)
+        self._before, self._last = look, now
+        return verdicts
+
+    def _live(self, wrong: frozenset[Condition], frozen: float | None, now: float) -> list[Verdict]:
+        verdicts = []
+        for condition, life in self._lives.items():
+            if condition is Condition.FROZEN:
+                begun = life.step(now, wrong=frozen is not None, rise=0.0)
+            else:
+                begun = life.step(now, wrong=condition in wrong, rise=_RISE)
+            if begun is not None:
+                at = frozen if begun and frozen is not None else life.since
+                verdicts.append(Verdict(condition, begun, at))
+        return verdicts
+
+    def _frozen(self, change: Change | None, now: float) -> float | None:
+        """Since when the same picture comes, if that is longer than it may be."""
+        if change is None or change.mean > _SAME:
+            since, self._same_since = self._same_since, None
+            on = self._lives[Condition.FROZEN].state is not State.CLEAR
+            if since is not None and not on:
+                self._longest_same = max(self._longest_same, self._last - since)
+            return None
+        if self._same_since is None:
+            self._same_since = self._last
+        settled = now - self._first >= _SETTLED_SECONDS
+        least = max(_RISE, 1.5 * self._longest_same) if settled else _UNSETTLED_FROZEN
+        return self._same_since if now - self._same_since >= least else None
+
+    def _still(self, look: Glance, now: float) -> NDArray[np.bool_] | None:
+        """The tiles that are as they were a second ago."""
+        self._calms.append((now, look.calm))
+        while len(self._calms) > 1 and self._calms[1][0] <= now - _STILL_SECONDS:
+            self._calms.popleft()
+        then, calm = self._calms[0]
+        if now - then < _STILL_SECONDS:
+            return None
+        moved: Plane = tiles(np.abs(look.calm.astype(np.float32) - calm))
+        return np.asarray(moved < _STILL_LEVELS)
+
+    def _learn(self, measures: Measures, change: Change | None, now: float) -> None:
+        reference = self._reference
+        if reference is None:
+            self._reference = Reference(measures, now)
+            return
+        matched = reference.likeness(measures, change.noise if change else 0.0).matched
+        if matched >= 0.5:
+            reference.learn(measures, change, now)
+        elif not reference.believed:
+            self._reference = Reference(measures, now)  # what it began with was no background

@@ -1,0 +1,92 @@
+"""What is measured of one glance, without an opinion about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.analysis.glance import Glance
+
+COLUMNS, ROWS = 8, 6
+"""The tiles of the picture over which structure is compared."""
+WHITE = 245
+"""Grey levels from which a pixel counts as saturated."""
+_COARSE = (32, 18)
+
+Plane = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measures:
+    """One glance in numbers.
+
+    Attributes:
+        mean: of all pixels, in grey levels.
+        high: the grey level that 95% of the pixels stay below.
+        white: the share of saturated pixels, among those that are not black.
+        across, down: the gradient, H x W.
+        energy: the gradient's mean square in each tile, ROWS x COLUMNS.
+        fine: the mean square of what a blur takes away, in each tile.
+        coarse: the picture without its details, 18 x 32.
+    """
+
+    mean: float
+    high: int
+    white: float
+    across: Plane
+    down: Plane
+    energy: Plane
+    fine: Plane
+    coarse: Plane
+
+    @classmethod
+    def of(cls, glance: Glance) -> Measures:
+        """Measure `glance`."""
+        counts = np.bincount(glance.grey.reshape(-1), minlength=256)
+        size = glance.grey.size
+        across = np.asarray(cv2.Sobel(glance.calm, cv2.CV_32F, 1, 0), np.float32)
+        down = np.asarray(cv2.Sobel(glance.calm, cv2.CV_32F, 0, 1), np.float32)
+        detail = np.asarray(cv2.subtract(glance.grey, glance.calm, dtype=cv2.CV_32F), np.float32)
+        return cls(
+            mean=float(counts @ np.arange(256)) / size,
+            high=int(np.searchsorted(np.cumsum(counts), 0.95 * size)),
+            white=float(counts[WHITE:].sum()) / max(size - int(counts[0]), size // 20, 1),
+            across=across,
+            down=down,
+            energy=tiles(across * across + down * down),
+            fine=tiles(detail * detail),
+            coarse=np.asarray(
+                cv2.resize(glance.calm, _COARSE, interpolation=cv2.INTER_AREA), np.float32
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """One glance beside an earlier one.
+
+    Attributes:
+        mean: the mean difference of a pixel, in grey levels.
+        noise: the mean square of the difference's fine part, where the picture is quietest.
+    """
+
+    mean: float
+    noise: float
+
+    @classmethod
+    def of(cls, before: Glance, now: Glance) -> Change:
+        """Compare `now` with `before`, of the same size."""
+        difference = np.asarray(cv2.subtract(now.grey, before.grey, dtype=cv2.CV_32F), np.float32)
+        fine = difference - cv2.blur(difference, (3, 3))
+        return cls(
+            mean=float(cv2.norm(now.grey, before.grey, cv2.NORM_L1)) / now.grey.size,
+            noise=float(np.sort(tiles(fine * fine), axis=None)[COLUMNS * ROWS // 5]),
+        )
+
+
+def tiles(plane: Plane) -> Plane:
+    """The means of `plane` over its tiles, ROWS x COLUMNS."""
+    return np.asarray(cv2.resize(plane, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA), np.float32)

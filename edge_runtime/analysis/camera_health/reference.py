@@ -1,0 +1,125 @@
+"""How the camera's picture is when it is well: follows the day's light, not a turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, tiles
+
+_ADAPT_SECONDS = 120.0
+"""The time constant with which the reference follows."""
+_YOUNG_SECONDS = 4.0
+"""For so long the reference has to fit before it is believed."""
+_TEXTURED = 100.0
+"""The gradient's mean square from which a tile has structure to compare: a grey level a pixel."""
+_FITS = 0.4
+"""The correlation of gradients from which a tile shows what it did."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Likeness:
+    """A glance beside the reference.
+
+    Attributes:
+        textured: the tiles with structure to compare, ROWS x COLUMNS.
+        fit: the correlation of the gradients in each tile, -1..1; brightness does not count.
+        matched: the share of textured tiles that show what they did.
+        energy: the gradient's square, over all tiles, by that of the reference.
+        detail: the same of the textured tiles' fine detail, without noise.
+        gain: the contrast, by that of the reference.
+        coarse: the correlation of the pictures without their details, -1..1.
+    """
+
+    textured: NDArray[np.bool_]
+    fit: Plane
+    matched: float
+    energy: float
+    detail: float
+    gain: float
+    coarse: float
+
+
+class Reference:
+    """Learns what the camera shows, and compares."""
+
+    def __init__(self, first: Measures, now: float) -> None:
+        self._across, self._down = first.across.copy(), first.down.copy()
+        self._fine, self._coarse = first.fine.copy(), first.coarse.copy()
+        self.white = first.white
+        self.noise: float | None = None
+        self._began = self._last = now
+        self._weight = 1
+
+    @property
+    def believed(self) -> bool:
+        """Whether it has fitted for long enough."""
+        return self._last - self._began >= _YOUNG_SECONDS
+
+    @property
+    def usual_noise(self) -> float:
+        """The noise that the camera has anyway."""
+        return self.noise or 0.0
+
+    def likeness(self, now: Measures, noise: float) -> Likeness:
+        """How `now` is beside the reference."""
+        own = tiles(self._across * self._across + self._down * self._down)
+        fit = self._fit(now.across, now.down, now.energy, own)
+        textured = own >= _TEXTURED
+        here = textured if textured.any() else np.ones_like(textured)
+        # Noise is in the detail of every picture; a difference has it twice.
+        detail = np.maximum(now.fine[here] - noise / 2, 0).sum()
+        usual = np.maximum(self._fine[here] - self.usual_noise / 2, 0).sum()
+        a, b = self._coarse - self._coarse.mean(), now.coarse - now.coarse.mean()
+        spread, spread_now = float(np.sqrt((a * a).mean())), float(np.sqrt((b * b).mean()))
+        product = max(spread * spread_now, 1e-3)
+        return Likeness(
+            textured=textured,
+            fit=fit,
+            matched=float((fit[here] >= _FITS).mean()),
+            energy=float(now.energy.sum() / max(own.sum(), 1.0)),
+            detail=float(detail / max(usual, 1.0)),
+            gain=spread_now / max(spread, 1.0),
+            coarse=float((a * b).mean()) / product,
+        )
+
+    def moved_by(self, now: Measures) -> tuple[float, float, float]:
+        """By how many pixels the picture has moved, and the share of tiles that then fit."""
+        edges = np.hypot(self._across, self._down)
+        edges_now = np.hypot(now.across, now.down)
+        window = cv2.createHanningWindow((edges.shape[1], edges.shape[0]), cv2.CV_32F)
+        (x, y), _ = cv2.phaseCorrelate(edges, edges_now, window)
+        height, width = edges.shape
+        matrix = np.array([[1, 0, -round(x)], [0, 1, -round(y)]], np.float32)
+        across = np.asarray(cv2.warpAffine(now.across, matrix, (width, height)), np.float32)
+        down = np.asarray(cv2.warpAffine(now.down, matrix, (width, height)), np.float32)
+        energy = tiles(across * across + down * down)
+        own = tiles(self._across * self._across + self._down * self._down)
+        there = (own >= _TEXTURED) & (energy > 1)
+        fit = self._fit(across, down, energy, own)[there]
+        enough = fit.size >= 6
+        return x, y, float((fit >= _FITS).mean()) if enough else 0.0
+
+    def learn(self, now: Measures, change: Change | None, moment: float) -> None:
+        """Follow `now`, which is well."""
+        self._weight += 1
+        share = max(1 / self._weight, min((moment - self._last) / _ADAPT_SECONDS, 1.0))
+        self._last = moment
+        for mine, its in (
+            (self._across, now.across),
+            (self._down, now.down),
+            (self._fine, now.fine),
+            (self._coarse, now.coarse),
+        ):
+            cv2.accumulateWeighted(its, mine, share)
+        self.white += share * (now.white - self.white)
+        if change is not None:
+            before = change.noise if self.noise is None else self.noise
+            self.noise = before + share * (change.noise - before)
+
+    def _fit(self, across: Plane, down: Plane, energy: Plane, own: Plane) -> Plane:
+        product = tiles(self._across * across + self._down * down)
+        return np.asarray(product / np.sqrt(np.maximum(own * energy, 1.0)), np.float32)

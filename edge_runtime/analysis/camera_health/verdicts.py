@@ -1,0 +1,126 @@
+"""From measures to what seems to be wrong at one moment; nothing here has a memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.analysis.camera_health.measures import Change, Measures
+from edge_runtime.analysis.camera_health.reference import Likeness, Reference
+
+
+class Condition(StrEnum):
+    """What can be wrong with a camera."""
+
+    COVERED = "covered"
+    """Something is in front of the lens or on it."""
+    DEFOCUSED = "defocused"
+    """The picture is out of focus."""
+    MOVED = "moved"
+    """The camera looks somewhere else."""
+    FROZEN = "frozen"
+    """The same picture comes again and again."""
+    DARK = "dark"
+    """Next to nothing can be seen for lack of light."""
+    BRIGHT = "bright"
+    """The picture is too bright, or something dazzles the camera."""
+    NOISY = "noisy"
+    """Noise covers the picture."""
+    NO_FRAMES = "no-frames"
+    """No picture comes."""
+
+
+_DARK_MEAN, _DARK_HIGH = 25, 42
+_WHITE_MORE, _WHITE_ALL = 0.12, 0.6
+_LOST = 0.25
+"""The correlation below which a tile no longer shows what it did."""
+_BLIND_SHARE = 0.6
+_WELL_AGAIN = 0.5
+"""The share of tiles that have to show again what they did."""
+_FLAT = 100.0
+"""The mean square of the gradient below which a tile shows nothing."""
+_LEAST_TEXTURED = 6
+"""With fewer tiles that have structure nothing is said about structure."""
+_NOISE_LEAST, _NOISE_TIMES = 30.0, 5.0
+_COARSE_SEEN = 0.4
+"""Under noise the picture is still there; under a chequered coat that moves it is not."""
+_SNOW = 1500.0
+"""Noise under which nothing of a picture can be left."""
+_SHIFT_PIXELS = 1.6
+"""One per cent of the picture's width."""
+
+
+def seen(
+    now: Measures,
+    change: Change | None,
+    reference: Reference | None,
+    still: NDArray[np.bool_] | None,
+    present: Collection[Condition] = (),
+) -> frozenset[Condition]:
+    """What seems wrong, but for a frozen picture and none at all.
+
+    Args:
+        now: the measures.
+        change: against the glance before; None where there is none.
+        reference: None while none is believed; then only the light is judged.
+        still: the tiles in which nothing has moved for a second; None where that is not known.
+        present: what is wrong already: what covers the lens may move, and people may walk where a
+            turned camera looks.
+    """
+    if now.mean < _DARK_MEAN and now.high < _DARK_HIGH:
+        return frozenset({Condition.DARK})
+    if reference is None:
+        return frozenset({Condition.BRIGHT}) if now.white >= _WHITE_ALL else frozenset()
+    noise = change.noise if change else reference.usual_noise
+    like = reference.likeness(now, noise)
+    lost = like.textured & (like.fit < _LOST)
+    count = int(like.textured.sum())
+    share = float(lost.sum()) / max(count, 1)
+    if now.white >= _WHITE_ALL or (now.white - reference.white >= _WHITE_MORE and share >= 0.25):
+        return frozenset({Condition.BRIGHT})
+    if noise >= max(_NOISE_LEAST, _NOISE_TIMES * reference.usual_noise) and (
+        like.coarse >= _COARSE_SEEN or noise >= _SNOW
+    ):
+        return frozenset({Condition.NOISY})
+    if count < _LEAST_TEXTURED:
+        return frozenset()
+    found = _structure(now, like, lost, still, reference)
+    if found is None and like.matched <= _WELL_AGAIN:
+        found = next((c for c in (Condition.MOVED, Condition.COVERED) if c in present), None)
+    return frozenset({found}) if found else frozenset()
+
+
+def _structure(
+    now: Measures,
+    like: Likeness,
+    lost: NDArray[np.bool_],
+    still: NDArray[np.bool_] | None,
+    reference: Reference,
+) -> Condition | None:
+    """What has become of the structure that the reference has."""
+    if like.gain <= 0.15 and like.energy <= 0.15:
+        return Condition.COVERED
+    sharp = min(like.detail, like.energy) / max(like.gain * like.gain, 0.01)
+    if like.coarse >= 0.75 and like.gain >= 0.3 and sharp <= 0.4:
+        return Condition.DEFOCUSED
+    if like.matched > 0.4:
+        return None
+    quiet = np.zeros_like(lost) if still is None else still
+    if like.energy >= 0.35 and _moved(now, like, quiet, reference):
+        return Condition.MOVED
+    flat = now.energy < _FLAT
+    blind = lost & (flat | quiet)
+    if blind.sum() >= _BLIND_SHARE * like.textured.sum():
+        return Condition.COVERED
+    return None
+
+
+def _moved(now: Measures, like: Likeness, still: NDArray[np.bool_], reference: Reference) -> bool:
+    """Whether the old picture is found elsewhere, or another one stands there and keeps still."""
+    x, y, matched = reference.moved_by(now)
+    if max(abs(x), abs(y)) >= _SHIFT_PIXELS and matched >= 0.5:
+        return True
+    return like.matched < 0.15 and float(still.mean()) >= 0.6
