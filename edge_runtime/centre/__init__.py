@@ -1,0 +1,1 @@
+"""What a monitoring centre runs beside the broker. No board imports it."""
