@@ -34,8 +34,16 @@ from edge_runtime.alerts.database import (
     sentence,
     state,
 )
+from edge_runtime.errors import EdgeRuntimeError
 
-__all__ = ["SCHEMA_VERSION", "Entry", "Outbox", "OutboxError"]
+__all__ = ["SCHEMA_VERSION", "AcknowledgementError", "Entry", "Outbox", "OutboxError"]
+
+_FORGET_AT_ONCE = 100
+"""A commit waits for no longer than one transaction of so many deletions takes."""
+
+
+class AcknowledgementError(EdgeRuntimeError):
+    """The centre cannot hold what it says that it holds: nothing is forgotten for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +160,69 @@ class Outbox:
             gone = self._connection.executemany(
                 "DELETE FROM alerts WHERE sequence = ?", ((number,) for number in sequences)
             ).rowcount
-            if gone > 0:
-                # The chain goes on from its head, also when the alert that held it is gone.
-                self._connection.execute(
-                    "UPDATE chain SET sequence = ?, hash = ?, delivered = delivered + ?",
-                    (self._head.sequence, self._head.hash, gone),
-                )
-            self._connection.execute("COMMIT")
-            self._depth -= max(gone, 0)
+            self._end_forgetting(gone)
+
+    def acknowledge(self, epoch: int, sequence: int, digest: str | None = None) -> int:
+        """Forget the alerts up to `sequence`, which the centre holds: how many that were.
+
+        Args:
+            epoch: the one of which the centre speaks.
+            sequence: the last alert that it holds without a gap.
+            digest: that alert's hash; None where the centre does not know it.
+
+        Raises:
+            AcknowledgementError: this outbox never had what is acknowledged.
+            OutboxError: the file cannot be written; what was not forgotten waits on.
+        """
+        self._believe(epoch, sequence, digest)
+        forgotten = 0
+        while True:
+            with self._mutex, self._explained(), self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                gone = self._connection.execute(
+                    "DELETE FROM alerts WHERE sequence IN (SELECT sequence FROM alerts"
+                    " WHERE sequence <= ? ORDER BY sequence LIMIT ?)",
+                    (sequence, _FORGET_AT_ONCE),
+                ).rowcount
+                self._end_forgetting(gone)
+            forgotten += gone
+            if gone < _FORGET_AT_ONCE:
+                return forgotten
+
+    def _believe(self, epoch: int, sequence: int, digest: str | None) -> None:
+        if epoch != self.epoch:
+            raise AcknowledgementError(
+                f"alert {sequence} of epoch {epoch} is acknowledged, and this outbox is of epoch "
+                f"{self.epoch}"
+            )
+        with self._mutex, self._explained():
+            head = self._head
+            row = self._connection.execute(
+                "SELECT json_extract(payload, '$.hash') FROM alerts WHERE sequence = ?", (sequence,)
+            ).fetchone()
+        if not 1 <= sequence <= head.sequence:
+            raise AcknowledgementError(
+                f"alert {sequence} is acknowledged, and the last one is {head.sequence}"
+            )
+        known = head.hash if sequence == head.sequence else None
+        if row is not None:
+            known = row[0]
+        if None not in (digest, known) and digest != known:
+            raise AcknowledgementError(
+                f"alert {sequence} is acknowledged with a hash that is not its own: the centre "
+                "holds another one in its place"
+            )
+
+    def _end_forgetting(self, gone: int) -> None:
+        """Count what was deleted, and commit it; under the mutex."""
+        if gone > 0:
+            # The chain goes on from its head, also when the alert that held it is gone.
+            self._connection.execute(
+                "UPDATE chain SET sequence = ?, hash = ?, delivered = delivered + ?",
+                (self._head.sequence, self._head.hash, gone),
+            )
+        self._connection.execute("COMMIT")
+        self._depth -= max(gone, 0)
 
     @property
     def head(self) -> Head:

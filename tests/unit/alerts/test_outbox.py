@@ -15,7 +15,13 @@ import pytest
 
 from edge_runtime.alerts.alert import Alert, ModelIdentity, Origin, Severity
 from edge_runtime.alerts.chain import BEGINNING, Head
-from edge_runtime.alerts.outbox import SCHEMA_VERSION, Entry, Outbox, OutboxError
+from edge_runtime.alerts.outbox import (
+    SCHEMA_VERSION,
+    AcknowledgementError,
+    Entry,
+    Outbox,
+    OutboxError,
+)
 
 MODEL = ModelIdentity("ssd", "1", "0" * 64)
 Commit = Callable[[], int]
@@ -63,6 +69,42 @@ def test_delivering_twice_or_nothing_changes_nothing(outbox: Outbox, commit: Com
     outbox.delivered([1, 99])
     outbox.delivered([])
     assert outbox.depth() == 0
+
+
+def test_what_the_centre_holds_is_forgotten_and_the_chain_goes_on(
+    tmp_path: Path, origin: Origin, alert: Alert
+) -> None:
+    path = tmp_path / "o.db"
+    with Outbox(path, origin) as outbox:
+        made = [outbox.commit(alert, model=None, clock_synchronised=True) for _ in range(250)]
+        assert outbox.acknowledge(outbox.epoch, 3, made[2].hash) == 3
+        assert [entry.sequence for entry in outbox.pending(0, 1)] == [4]
+        assert outbox.acknowledge(outbox.epoch, 2) == 0  # it holds more than that already
+        assert outbox.acknowledge(outbox.epoch, 250, made[-1].hash) == 247
+    with Outbox(path, origin) as again:
+        assert (again.depth(), again.head.hash) == (0, made[-1].hash)
+        assert again.commit(alert, model=None, clock_synchronised=True).sequence == "251"
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ((1, 2, None), "this outbox is of epoch"),
+        ((0, 4, None), "the last one is 3"),
+        ((0, 0, None), "the last one is 3"),
+        ((0, 2, "f" * 64), "a hash that is not its own"),
+        ((0, 3, "f" * 64), "a hash that is not its own"),
+    ],
+)
+def test_an_acknowledgement_of_what_was_never_here_removes_nothing(
+    outbox: Outbox, commit: Commit, told: tuple[int, int, str | None], text: str
+) -> None:
+    for _ in range(3):
+        commit()
+    later, sequence, digest = told
+    with pytest.raises(AcknowledgementError, match=text):
+        outbox.acknowledge(outbox.epoch + later, sequence, digest)
+    assert outbox.depth() == 3
 
 
 def test_a_sequence_is_never_used_again_even_when_all_rows_are_gone(
