@@ -10,9 +10,10 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, tiles
 from edge_runtime.analysis.camera_health.reference import Reference
-from edge_runtime.analysis.camera_health.verdicts import Condition, seen
+from edge_runtime.analysis.camera_health.verdicts import seen
 from edge_runtime.analysis.glance import Glance
 
 EVERY = 0.2

@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.analysis.camera_health.measures import Change, Measures
 from edge_runtime.analysis.camera_health.reference import Likeness, Reference
-
-
-class Condition(StrEnum):
-    """What can be wrong with a camera."""
-
-    COVERED = "covered"
-    """Something is in front of the lens or on it."""
-    DEFOCUSED = "defocused"
-    """The picture is out of focus."""
-    MOVED = "moved"
-    """The camera looks somewhere else."""
-    FROZEN = "frozen"
-    """The same picture comes again and again."""
-    DARK = "dark"
-    """Next to nothing can be seen for lack of light."""
-    BRIGHT = "bright"
-    """The picture is too bright, or something dazzles the camera."""
-    NOISY = "noisy"
-    """Noise covers the picture."""
-    NO_FRAMES = "no-frames"
-    """No picture comes."""
-
 
 _DARK_MEAN, _DARK_HIGH = 25, 42
 _WHITE_MORE, _WHITE_ALL = 0.12, 0.6
