@@ -1,0 +1,121 @@
+"""A bad network between a device and its broker: `python -m tests.faults.link --seconds 20`.
+
+The real outbox and publisher, a real broker and a real subscriber, with `proxy.py` between the
+first two. Alerts are committed all the time, five a second. Five cuts: in turn the connection is
+reset and no new one is taken, or nothing arrives any more and nothing closes. Then 600 ms round
+trip with 2% loss, then a connection whose other end has gone without a word. Each time: how long
+from the link's return to the arrival of an alert that was committed after it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.broker import Broker, Subscriber, wait_for
+from tests.faults.device import Device
+from tests.faults.proxy import Proxy, Way, Weather
+
+BACK_SECONDS = 30.0
+ROUND_TRIP, LOSS = 0.6, 0.02
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was found.
+
+    Attributes:
+        back: what was done to the link, and after how many seconds alerts flowed again.
+        committed: how many alerts there were.
+        lost: how many of them did not arrive.
+        again: how many came more than once; who stores them tells by the id.
+        disordered: how many came for the first time after a later one.
+        connections: how many the device made.
+    """
+
+    back: list[tuple[str, float]] = field(default_factory=list)
+    committed: int = 0
+    lost: int = 0
+    again: int = 0
+    disordered: int = 0
+    connections: int = 0
+
+
+def disturb(cuts: int, seconds: float, stall_after: float | None = None) -> Outcome:
+    """Cut the link so many times for so long, then delay it as long, then leave it half-open."""
+    outcome = Outcome()
+    more: dict[str, Any] = {} if stall_after is None else {"stall_after": stall_after}
+    with (
+        tempfile.TemporaryDirectory(prefix="edge-link-") as folder,
+        Broker() as broker,
+        Subscriber(broker, "edge/v1/+/+/alert/#") as subscriber,
+        Proxy(broker.host, broker.port) as proxy,
+        Device(Path(folder), proxy.port, **more) as device,
+    ):
+        _flows(subscriber, device)
+        for number in range(cuts):
+            way = (Way.CUT, Way.DARK)[number % 2]
+            proxy.set_way(way)
+            time.sleep(seconds)
+            proxy.set_way(Way.OPEN)
+            outcome.back.append((f"{way} for {seconds:g} s", _flows(subscriber, device)))
+        proxy.set_weather(Weather(ROUND_TRIP / 2, LOSS))
+        time.sleep(seconds)
+        outcome.back.append((f"{ROUND_TRIP * 1000:g} ms, {LOSS:.0%}", _flows(subscriber, device)))
+        proxy.set_weather(Weather())
+        proxy.forget_connections()
+        outcome.back.append(("half-open", _flows(subscriber, device)))
+        device.quiet()
+        outcome.committed = device.committed
+        wait_for(
+            lambda: len(set(_numbers(subscriber))) == device.committed, "all arrive", BACK_SECONDS
+        )
+        outcome.connections = proxy.connections
+        _count(_numbers(subscriber), outcome)
+    return outcome
+
+
+def _numbers(subscriber: Subscriber) -> list[int]:
+    return [int(each["sequence"]) for each in subscriber.payloads() if each]
+
+
+def _flows(subscriber: Subscriber, device: Device) -> float:
+    """Wait until an alert has arrived that is committed after now: the seconds that it took."""
+    began = time.monotonic()
+    before = device.committed
+    wait_for(lambda: max(_numbers(subscriber), default=0) > before, "alerts flow", 120.0)
+    return time.monotonic() - began
+
+
+def _count(numbers: list[int], outcome: Outcome) -> None:
+    first_time = list(dict.fromkeys(numbers))
+    outcome.lost = outcome.committed - len(first_time)
+    outcome.again = len(numbers) - len(first_time)
+    outcome.disordered = sum(
+        number < max(first_time[:index]) for index, number in enumerate(first_time) if index
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cuts", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    arguments = parser.parse_args()
+    found = disturb(arguments.cuts, arguments.seconds)
+    for what, seconds in found.back:
+        sys.stdout.write(f"{what}: alerts flow again after {seconds:.1f} s\n")
+    sys.stdout.write(
+        f"{found.committed} alerts over {found.connections} connections: {found.lost} lost, "
+        f"{found.disordered} out of order, {found.again} sent again\n"
+    )
+    late = [seconds for _, seconds in found.back if seconds > BACK_SECONDS]
+    return 1 if late or found.lost or found.disordered else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
