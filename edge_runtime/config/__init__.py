@@ -6,17 +6,14 @@ with its line. What the keys mean for a person is in docs/configuration.md.
 
 from edge_runtime.config.errors import ConfigError, Problem
 from edge_runtime.config.loading import load, of_document, read_document
+from edge_runtime.config.rules import DAYS, PresenceConfig, RuleConfig, ScheduleConfig
 from edge_runtime.config.sections import (
-    DAYS,
     CameraConfig,
     Config,
     DeviceConfig,
     ModelConfig,
     MotionConfig,
     MqttConfig,
-    PresenceConfig,
-    RuleConfig,
-    ScheduleConfig,
     TlsConfig,
     ZoneConfig,
     schema,

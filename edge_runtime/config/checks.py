@@ -29,12 +29,14 @@ def check(document: Document, labels: frozenset[str] | None) -> Iterator[Finding
     rules = _tables(document, "rules")
     yield from _repeated(((key, _text(camera, "name")) for key, camera in cameras), "camera")
     for key, camera in cameras:
-        zones = _tables(camera, "zones", key)
-        yield from _repeated(((zone, _text(table, "name")) for zone, table in zones), "zone")
+        for what in ("zone", "line"):
+            drawn = _tables(camera, f"{what}s", key)
+            yield from _repeated(((place, _text(table, "name")) for place, table in drawn), what)
     yield from _repeated(((key, _rule_name(rule)) for key, rule in rules), "rule")
     for key, rule in rules:
         yield from _unknown_cameras(key, rule, cameras)
-        yield from _unknown_zone(key, rule, cameras)
+        for what in ("zone", "line"):
+            yield from _not_drawn(what, key, rule, cameras)
     yield from _model(document)
     if labels is not None:
         yield from _unknown_classes(document, rules, labels)
@@ -119,26 +121,27 @@ def _unknown_cameras(key: Key, rule: Document, cameras: _Tables) -> Iterator[Fin
             )
 
 
-def _unknown_zone(key: Key, rule: Document, cameras: _Tables) -> Iterator[Finding]:
-    zone = _text(rule, "zone")
-    if zone is None:
+def _not_drawn(what: str, key: Key, rule: Document, cameras: _Tables) -> Iterator[Finding]:
+    """The rule's zone or line (`what`) has to be drawn in each of its cameras."""
+    meant = _text(rule, what)
+    if meant is None:
         return
     asked = {name for _, name in _texts(rule, "cameras")} if "cameras" in rule else _names(cameras)
-    zones = {
-        name: _names(_tables(camera, "zones"))
+    drawn = {
+        name: _names(_tables(camera, f"{what}s"))
         for _, camera in cameras
         if (name := _text(camera, "name")) in asked
     }
-    lacking = ", ".join(shown(name) for name, names in zones.items() if zone not in names)
+    lacking = ", ".join(shown(name) for name, names in drawn.items() if meant not in names)
     if not lacking:
         return
-    known = set().union(*zones.values())
+    known = set().union(*drawn.values())
     right = (
         "draw it there, too, or list the cameras that have it under cameras"
-        if zone in known
-        else suggestion(zone, known)
+        if meant in known
+        else suggestion(meant, known)
     )
-    yield Finding((*key, "zone"), f"{shown(zone)} is no zone of camera {lacking}; {right}")
+    yield Finding((*key, what), f"{shown(meant)} is no {what} of camera {lacking}; {right}")
 
 
 def _unknown_classes(

@@ -155,9 +155,10 @@ def _header(table: Key) -> str:
 
 def _outside_picture(point: tuple[float, float], key: Key, document: dict[str, Any]) -> str:
     x, y = point
+    what = "line" if "lines" in key else "zone"
     text = (
-        f"the zone lies outside the picture with [{x:g}, {y:g}]; fractions of the picture's width "
-        "and height from 0 to 1 are asked for"
+        f"the {what} lies outside the picture with [{x:g}, {y:g}]; fractions of the picture's "
+        "width and height from 0 to 1 are asked for"
     )
     if max(x, y) < 2 or min(x, y) < 0:
         return text

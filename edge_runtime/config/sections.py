@@ -5,13 +5,11 @@ What they mean for a person is in docs/configuration.md.
 
 from __future__ import annotations
 
-from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     SecretStr,
@@ -22,43 +20,33 @@ from pydantic import (
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from edge_runtime.alerts.alert import Severity
+from edge_runtime.config.commands import CommandsConfig
+from edge_runtime.config.rules import RuleConfig
 from edge_runtime.config.values import (
-    DEFAULT_CLASSES,
     MODEL_KINDS,
-    Clock,
     Host,
     Listed,
     ModelDevice,
     Name,
     Pair,
+    Points,
     Polygon,
     Range,
     ReadableFile,
     ResolvedPath,
+    Section,
     Source,
-    TimeZone,
+    Text,
     context,
 )
 
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-"""The days of the week; the place of each is its number in `datetime.weekday`."""
-
-Text = Annotated[str, Field(min_length=1, max_length=256)]
 Score = Annotated[float, Field(gt=0, lt=1)]
 Pixels = Annotated[int, Field(ge=1, le=16384)]
 
 PLAIN_PORT, TLS_PORT = 1883, 8883
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True
-    )
-
-
-class DeviceConfig(_Section):
+class DeviceConfig(Section):
     """Who this device is."""
 
     site: Name = Field(
@@ -81,7 +69,7 @@ class DeviceConfig(_Section):
     )
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """The detector, what it runs on and how its inputs and outputs are read.
 
     It is a file (`path`), a signed bundle (`bundle`), or a bundle that comes with the package
@@ -179,7 +167,7 @@ class ModelConfig(_Section):
         return path
 
 
-class TlsConfig(_Section):
+class TlsConfig(Section):
     """TLS to the broker. The table alone, even if empty, turns it on."""
 
     ca: ReadableFile | None = Field(
@@ -236,7 +224,7 @@ class TlsConfig(_Section):
         return key
 
 
-class MqttConfig(_Section):
+class MqttConfig(Section):
     """The broker. Without this table alerts stay on the device."""
 
     host: Host = Field(
@@ -304,7 +292,7 @@ class MqttConfig(_Section):
         return SecretStr(_read_password(path)) if context(info).check_files else None
 
 
-class MotionConfig(_Section):
+class MotionConfig(Section):
     """The motion gate, which spares the detector while nothing moves."""
 
     enabled: bool = Field(default=True, description="false: every picture goes to the detector.")
@@ -336,7 +324,7 @@ class MotionConfig(_Section):
     )
 
 
-class ZoneConfig(_Section):
+class ZoneConfig(Section):
     """A part of a camera's picture."""
 
     name: Name = Field(
@@ -349,7 +337,19 @@ class ZoneConfig(_Section):
     )
 
 
-class CameraConfig(_Section):
+class LineConfig(Section):
+    """A line across a camera's picture, that is crossed in one direction or in the other."""
+
+    name: Name = Field(description="The line's name, unique within the camera.", examples=["door"])
+    points: Points = Field(
+        description="Its two ends, [x, y] as fractions of the picture's width and height, from "
+        "the upper left corner. Who crosses it from the left to the right of the way from the "
+        "first to the second comes in.",
+        examples=[[[0.2, 0.6], [0.8, 0.6]]],
+    )
+
+
+class CameraConfig(Section):
     """A camera, or a clip in place of one."""
 
     name: Name = Field(
@@ -380,98 +380,21 @@ class CameraConfig(_Section):
     zones: Listed[ZoneConfig] = Field(
         default=(), description="Parts of the picture that rules name."
     )
-
-
-class ScheduleConfig(_Section):
-    """The weekly hours in which a rule is on."""
-
-    days: Annotated[Listed[Day], Field(min_length=1)] = Field(
-        default=DAYS,
-        description="The days on which the hours begin.",
-        examples=[["mon", "tue", "wed", "thu", "fri"]],
-    )
-    start: Clock = Field(
-        default=time(0, 0),
-        alias="from",
-        description="The first minute that counts.",
-        examples=["22:00"],
-        json_schema_extra={"default": "00:00"},
-    )
-    end: Clock = Field(
-        default=time(0, 0),
-        alias="to",
-        description="The first minute that does not. Before `from`: on the next day; the same as "
-        "`from`: 24 hours.",
-        examples=["06:00"],
-        json_schema_extra={"default": "00:00"},
-    )
-    time_zone: TimeZone = Field(
-        default="UTC",
-        description="The branch's time zone, by its IANA name.",
-        examples=["Europe/Paris"],
+    lines: Listed[LineConfig] = Field(
+        default=(), description="Lines across the picture that rules name."
     )
 
 
-class PresenceConfig(_Section):
-    """Tells when an object of a class stays in a zone, and when it has gone."""
-
-    kind: Literal["presence"] = Field(description="What the rule is about.", examples=["presence"])
-    name: Name = Field(
-        default="presence",
-        description="The rule's name, unique on the device; by default its kind.",
-        examples=["after-hours"],
-    )
-    cameras: Annotated[Listed[str], Field(min_length=1)] | None = Field(
-        default=None,
-        description="The cameras that it looks at; by default all.",
-        examples=[["atm"]],
-    )
-    zone: str | None = Field(
-        default=None,
-        description="The zone, which each of these cameras has to have; by default the whole "
-        "picture.",
-        examples=["counter"],
-    )
-    classes: Annotated[Listed[Text], Field(min_length=1)] = Field(
-        default=DEFAULT_CLASSES, description="The classes that count.", examples=[["person"]]
-    )
-    seconds: float = Field(
-        default=1.0,
-        ge=0,
-        description="How long an object has to stay before it is told.",
-        examples=[1.0],
-    )
-    grace: float = Field(
-        default=0.7,
-        ge=0,
-        description="Seconds without the object before it counts as gone.",
-        examples=[0.7],
-    )
-    cooldown: float = Field(
-        default=0.0,
-        ge=0,
-        description="Seconds after an end during which no new presence starts.",
-        examples=[30.0],
-    )
-    severity: Severity = Field(
-        default=Severity.MEDIUM, strict=False, description="How urgent its alerts are."
-    )
-    schedule: ScheduleConfig | None = Field(
-        default=None, description="When the rule is on; by default always."
-    )
-
-
-RuleConfig = Annotated[PresenceConfig, Field(discriminator="kind")]
-"""Any rule. A new kind is one more model: ``PresenceConfig | OtherConfig``."""
-
-
-class Config(_Section):
+class Config(Section):
     """The configuration of an edge-runtime device."""
 
     device: DeviceConfig = Field(description="Who this device is.")
     model: ModelConfig = Field(description="The detector.")
     mqtt: MqttConfig | None = Field(
         default=None, description="The broker; without it alerts stay on the device."
+    )
+    commands: CommandsConfig = Field(
+        default=CommandsConfig(), description="What the centre may ask this device for."
     )
     cameras: Annotated[Listed[CameraConfig], Field(min_length=1)] = Field(
         description="The cameras, one table each."
@@ -486,7 +409,7 @@ class Config(_Section):
         """The file that this configuration was loaded from."""
         return self._path
 
-    def rules_for(self, camera: str) -> tuple[PresenceConfig, ...]:
+    def rules_for(self, camera: str) -> tuple[RuleConfig, ...]:
         """The rules that look at the camera of that name, in the order of the file."""
         return tuple(rule for rule in self.rules if rule.cameras is None or camera in rule.cameras)
 

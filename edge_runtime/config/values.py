@@ -14,7 +14,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     Secret,
     ValidationInfo,
@@ -32,8 +34,19 @@ Listed = Annotated[tuple[_T, ...], Field(strict=False)]
 Pair = Annotated[tuple[_T, _T], Field(strict=False)]
 """A TOML array of two."""
 
+Text = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Section(BaseModel):
+    """A table of the configuration: what it does not know, it refuses."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
 OUTSIDE_PICTURE = "outside_picture"
-"""The type of the error that carries `point`, the first one of a zone outside 0..1."""
+"""The type of the error that carries `point`, the first one of a zone or line outside 0..1."""
 
 DEFAULT_CLASSES = ("person",)
 """What a rule looks for where nothing else is said."""
@@ -261,6 +274,23 @@ Polygon = Annotated[
     tuple[Pair[float], ...], Field(strict=False, min_length=3), AfterValidator(_polygon)
 ]
 """Three or more corners in 0..1 of the picture, one after another around an area."""
+
+
+def _points(points: tuple[polygons.Point, ...]) -> tuple[polygons.Point, ...]:
+    outside = polygons.outside(points)
+    if outside is not None:
+        raise PydanticCustomError(OUTSIDE_PICTURE, "line outside the picture", {"point": outside})
+    if points[0] == points[1]:
+        raise ValueError(f"the line has the point {shown(points[0])} twice; two are asked for")
+    return points
+
+
+Points = Annotated[
+    tuple[Pair[float], ...],
+    Field(strict=False, min_length=2, max_length=2),
+    AfterValidator(_points),
+]
+"""Two different points in 0..1 of the picture."""
 
 
 def _numbers_rising(pair: tuple[float, float]) -> tuple[float, float]:

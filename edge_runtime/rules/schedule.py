@@ -18,15 +18,20 @@ class Schedule:
         end: the first that does not; not after `start` means on the next day, and equal to it
             means all 24 hours.
         zone: the time zone of the branch.
+        outside: True turns it round: the rule is on outside of these hours.
     """
 
     days: frozenset[int]
     start: time
     end: time
     zone: ZoneInfo
+    outside: bool = False
 
     def active(self, wall_time: float) -> bool:
         """Whether the rule is on at `wall_time` (Unix seconds)."""
+        return self._within(wall_time) != self.outside
+
+    def _within(self, wall_time: float) -> bool:
         moment = datetime.fromtimestamp(wall_time, self.zone)
         today, clock = moment.weekday(), moment.time()
         if self.start < self.end:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from edge_runtime.alerts.alert import Alert
 from edge_runtime.analysis.motion import MotionGate
+from edge_runtime.analysis.still_objects import StillObjects
 from edge_runtime.analysis.tracking import Tracker
 from edge_runtime.detections import Detections
 from edge_runtime.frame import Frame, Image
@@ -58,12 +59,15 @@ class Pipeline:
         tracker: Tracker,
         rules: Sequence[Rule],
         lap: Lap = no_lap,
+        *,
+        things: StillObjects | None = None,
     ) -> None:
         self._detector = detector
         self._gate = gate
         self._tracker = tracker
         self._rules = tuple(rules)
         self._lap = lap
+        self._things = things
         self._scene = Scene(0.0, 0.0, ())
 
     def step(self, frame: Frame) -> Analysed:
@@ -77,7 +81,13 @@ class Pipeline:
             self._tracker.rest(frame.timestamp)
         tracks = self._tracker.tracks
         self._lap(Stage.TRACK)
-        self._scene = Scene(frame.timestamp, frame.wall_time, tracks)
+        self._scene = Scene(
+            frame.timestamp,
+            frame.wall_time,
+            tracks,
+            still=self._things.step(frame, tracks) if self._things else (),
+            aspect=frame.width / frame.height,
+        )
         alerts = list(chain.from_iterable(rule.step(self._scene) for rule in self._rules))
         self._lap(Stage.RULES)
         return Analysed(alerts, tracks, look, failure)

@@ -16,7 +16,7 @@ from edge_runtime.capture.recording import Recording
 from edge_runtime.config import CameraConfig, ModelConfig, RuleConfig
 from edge_runtime.frame import Frame
 from edge_runtime.inference.model import Detector, load_detector
-from edge_runtime.service import board, models, wiring
+from edge_runtime.service import board, models, ruling, wiring
 from edge_runtime.service.film import Film
 from edge_runtime.service.pipeline import Analysed, Pipeline
 
@@ -93,7 +93,7 @@ def replay(
             Recording(wiring.source_settings(what.camera), start_wall=what.start)
         )
         fps = what.camera.fps or recording.info.fps or 10.0
-        film = stack.enter_context(Film(video, fps, wiring.zones(what.camera))) if video else None
+        film = stack.enter_context(Film(video, fps, ruling.zones(what.camera))) if video else None
         for frame, analysed in _analyse(recording, pipeline, progress=progress):
             teller.tell(analysed.alerts)
             if film:

@@ -6,26 +6,22 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from edge_runtime.analysis.motion import MotionGate, MotionSettings
+from edge_runtime.analysis.still_objects import StillObjects
 from edge_runtime.analysis.tracking import CONTINUE_FRACTION, Tracker, TrackerSettings
-from edge_runtime.analysis.zones import Zone
+from edge_runtime.bundle.trust import TrustedKeys
 from edge_runtime.capture.source import SourceSettings
-from edge_runtime.config import (
-    DAYS,
-    CameraConfig,
-    Config,
-    RuleConfig,
-    ScheduleConfig,
-)
+from edge_runtime.config import CameraConfig, Config, RuleConfig
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.model import ModelSettings
+from edge_runtime.messaging.commands import Admission, CommandName
 from edge_runtime.messaging.settings import MqttSettings, default_client_id
-from edge_runtime.rules.presence import Presence, PresenceSettings
+from edge_runtime.messaging.topics import Topics
 from edge_runtime.rules.rule import Rule
-from edge_runtime.rules.schedule import Schedule
+from edge_runtime.rules.switch import Rests, Switched
 from edge_runtime.service.pipeline import Looks, Pipeline
+from edge_runtime.service.ruling import looks_for_things, rule_of
 from edge_runtime.timing import Lap, no_lap
 
 
@@ -77,8 +73,10 @@ def pipeline(
     model: ModelSettings,
     detector: Looks,
     lap: Lap = no_lap,
+    *,
+    rests: Rests | None = None,
 ) -> Pipeline:
-    """The way of `camera`'s frames through `detector` and `rules`."""
+    """The way of `camera`'s frames through `detector` and `rules`, but for those in `rests`."""
     tracker = TrackerSettings(threshold=model.threshold, thresholds=dict(model.thresholds))
     motion = camera.motion
     gate = MotionSettings(
@@ -88,37 +86,13 @@ def pipeline(
         hold=motion.hold,
         longest_rest=motion.longest_rest,
     )
-    return Pipeline(
-        detector, MotionGate(gate), Tracker(tracker), [rule_of(r, camera) for r in rules], lap
-    )
+    switched = [_switched(rule, camera, rests or Rests()) for rule in rules]
+    things = StillObjects() if looks_for_things(rules) else None
+    return Pipeline(detector, MotionGate(gate), Tracker(tracker), switched, lap, things=things)
 
 
-def zones(camera: CameraConfig) -> tuple[Zone, ...]:
-    """The camera's zones."""
-    return tuple(Zone(zone.name, zone.polygon) for zone in camera.zones)
-
-
-def rule_of(rule: RuleConfig, camera: CameraConfig) -> Rule:
-    """One rule for one camera. A new kind of rule gets its line here."""
-    zone = next((zone for zone in zones(camera) if zone.name == rule.zone), None)
-    return Presence(
-        PresenceSettings(
-            name=rule.name,
-            camera=camera.name,
-            labels=frozenset(rule.classes),
-            zone=zone,
-            seconds=rule.seconds,
-            grace=rule.grace,
-            cooldown=rule.cooldown,
-            severity=rule.severity,
-            schedule=_schedule(rule.schedule) if rule.schedule else None,
-        )
-    )
-
-
-def _schedule(schedule: ScheduleConfig) -> Schedule:
-    days = frozenset(DAYS.index(day) for day in schedule.days)
-    return Schedule(days, schedule.start, schedule.end, ZoneInfo(schedule.time_zone))
+def _switched(rule: RuleConfig, camera: CameraConfig, rests: Rests) -> Rule:
+    return Switched(lambda: rule_of(rule, camera), lambda: rests.until(camera.name, rule.name))
 
 
 def source_settings(camera: CameraConfig) -> SourceSettings:
@@ -165,6 +139,16 @@ def mqtt_settings(config: Config) -> MqttSettings | None:
         certificate=tls.certificate if tls else None,
         key=tls.key if tls else None,
         keepalive=mqtt.keepalive,
+    )
+
+
+def admission(config: Config) -> Admission:
+    """Which commands the device does, and from whom. Raises TrustError."""
+    keys = config.commands.trusted_keys
+    return Admission(
+        Topics(config.device.site, config.device.name),
+        frozenset(CommandName(name) for name in config.commands.allow),
+        None if keys is None else TrustedKeys.read(keys).keys,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from edge_runtime.capture.camera import Pace
 from edge_runtime.config import load
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.service import daemon, logs, wiring
+from edge_runtime.service import daemon, logs, ruling
 from edge_runtime.service.demo.recorder import Recorder
 
 
@@ -22,7 +22,7 @@ def main(config_path: Path, folder: Path) -> int:
         try:
             config = load(config_path)
             (camera,) = config.cameras
-            with Recorder(folder, camera, wiring.zones(camera)) as recorder:
+            with Recorder(folder, camera, ruling.zones(camera)) as recorder:
                 return daemon.Daemon(config, Pace.REAL, recorder.add).run()
         except EdgeRuntimeError as error:
             logs.logger.critical("%s", error)

@@ -26,10 +26,25 @@ SECTIONS = {
     "[[cameras]]": "CameraConfig",
     "[cameras.motion]": "MotionConfig",
     "[[cameras.zones]]": "ZoneConfig",
+    "[[cameras.lines]]": "LineConfig",
     'kind = "presence"': "PresenceConfig",
+    'kind = "intrusion"': "IntrusionConfig",
+    'kind = "loitering"': "LoiteringConfig",
+    'kind = "crowd"': "CrowdConfig",
+    'kind = "queue"': "QueueConfig",
+    'kind = "second-person"': "SecondPersonConfig",
+    'kind = "line-crossing"': "LineCrossingConfig",
+    'kind = "wrong-way"': "WrongWayConfig",
+    'kind = "tailgating"': "TailgatingConfig",
+    'kind = "covered-face"': "CoveredFaceConfig",
+    'kind = "object-left"': "ObjectLeftConfig",
+    'kind = "object-removed"': "ObjectRemovedConfig",
+    'kind = "person-down"': "PersonDownConfig",
     "[rules.schedule]": "ScheduleConfig",
 }
-TABLES_OF_THEIR_OWN = {"tls", "motion", "zones", "schedule"}
+TABLES_OF_THEIR_OWN = {"tls", "motion", "zones", "lines", "schedule"}
+OF_ALL_RULES = {"kind", "name", "cameras", "zone", "place", "classes", "cooldown", "severity"}
+"""Keys that are described once for all rules; a rule with a default of its own says so."""
 
 
 def documented() -> dict[str, dict[str, str]]:
@@ -55,7 +70,10 @@ def test_the_documentation_has_every_key_with_its_default() -> None:
     assert described.keys() == SECTIONS.keys()
     for title, rows in described.items():
         model = schema()["$defs"][SECTIONS[title]]
-        assert rows.keys() == model["properties"].keys() - TABLES_OF_THEIR_OWN, title
+        asked = model["properties"].keys() - TABLES_OF_THEIR_OWN
+        if title.startswith("kind"):
+            asked -= OF_ALL_RULES - rows.keys()
+        assert rows.keys() == asked, title
         for key, default in rows.items():
             node = model["properties"][key]
             assert (default == "required") == (key in model.get("required", ())), (title, key)
@@ -63,6 +81,19 @@ def test_the_documentation_has_every_key_with_its_default() -> None:
                 assert default == f"`{json.dumps(node['default'])}`", (title, key)
             elif default != "required":
                 assert not re.fullmatch('`["0-9].*', default), (title, key)
+
+
+def test_the_documentation_has_the_keys_of_all_rules_and_where_their_defaults_differ() -> None:
+    text = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| (\w+) \| (.+?) \| .+ \|$", text, flags=re.MULTILINE))
+    assert told.keys() - {"key"} == OF_ALL_RULES
+    for title, model in SECTIONS.items():
+        if not title.startswith("kind"):
+            continue
+        for key in OF_ALL_RULES - {"kind", "name"}:
+            default = schema()["$defs"][model]["properties"][key].get("default")
+            own = documented()[title].get(key)
+            assert own or default is None or told[key].startswith(f"`{json.dumps(default)}`"), title
 
 
 def test_the_documentation_shows_every_kind_of_source() -> None:

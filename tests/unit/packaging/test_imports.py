@@ -36,6 +36,7 @@ KNOWS = {
     # The publisher brings away what is in the outbox.
     ("messaging", "alerts.outbox"),
     # A rule may be about a place.
+    ("rules", "analysis.lines"),
     ("rules", "analysis.zones"),
     # Whether a rule's class is one that the model knows, its labels say.
     ("config", "inference.engine"),

@@ -10,7 +10,10 @@ from edge_runtime.analysis.tracking import Tracker, TrackerSettings
 from edge_runtime.detections import Detections
 from edge_runtime.frame import Frame, Image
 from edge_runtime.inference.engine import InvokeError
-from edge_runtime.rules.presence import Presence, PresenceSettings
+from edge_runtime.rules.incidents import Timing
+from edge_runtime.rules.presence import presence
+from edge_runtime.rules.rule import Rule
+from edge_runtime.rules.watch import Watch
 from edge_runtime.service.pipeline import Analysed, Pipeline
 from edge_runtime.timing import Lap, Stage, no_lap
 
@@ -43,8 +46,8 @@ class Scripted:
                 raise InvokeError("it failed")
 
 
-def rule(**changes: float) -> Presence:
-    return Presence(PresenceSettings("presence", "cam", frozenset({"person"}), **changes))  # type: ignore[arg-type]
+def rule(seconds: float = 1.0, grace: float = 0.7) -> Rule:
+    return presence(Watch("presence", "cam", frozenset({"person"})), Timing(seconds, grace))
 
 
 def play(

@@ -1,0 +1,81 @@
+"""Whether something came or went, told by its outline in the pictures of before and of now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.scene import Change
+
+_PAD = 4
+"""Pixels around a blob that are looked at, too."""
+_EDGE = 4.0
+"""Grey levels a pixel that the outline of a thing has; that of a shadow is softer."""
+_CLEARER = 1.25
+"""By how much an outline has to be clearer in one picture than in the other."""
+_TEXTURE, _ALIKE = 4.0, 0.85
+"""A place of so much texture (standard deviation, grey levels) that looks so much as before
+(correlation) has only become brighter or darker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What has happened, and how sure that is, 0..1."""
+
+    change: Change
+    sure: float
+
+
+def judge(
+    now: NDArray[np.uint8],
+    before: NDArray[np.float32],
+    box: tuple[int, int, int, int],
+    blob: NDArray[np.bool_],
+) -> Judgement | None:
+    """What has changed at `blob`; None where it is only the light, or cannot be told.
+
+    Args:
+        now: the grey picture, H x W.
+        before: the grey picture of the empty scene, H x W.
+        box: (x1, y1, x2, y2) of the blob in pixels.
+        blob: its pixels within `box`.
+    """
+    x1, y1, x2, y2 = box
+    height, width = now.shape
+    left, top = min(_PAD, x1), min(_PAD, y1)
+    rows = slice(y1 - top, min(y2 + _PAD, height))
+    columns = slice(x1 - left, min(x2 + _PAD, width))
+    here = now[rows, columns].astype(np.float32)
+    there = np.ascontiguousarray(before[rows, columns])
+    mask = np.zeros(here.shape, np.uint8)
+    mask[top : top + y2 - y1, left : left + x2 - x1] = blob
+    if _only_light(here, there, mask):
+        return None
+    kernel = np.ones((3, 3), np.uint8)
+    outline = (cv2.dilate(mask, kernel) - cv2.erode(mask, kernel)).astype(np.bool_)
+    came, went = (float(_edges(picture)[outline].mean()) for picture in (here, there))
+    if max(came, went) < _EDGE or max(came, went) < _CLEARER * min(came, went):
+        return None
+    change = Change.APPEARED if came > went else Change.VANISHED
+    return Judgement(change, max(came, went) / (came + went))
+
+
+def _edges(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How steep each pixel is, in grey levels a pixel."""
+    across = cv2.Sobel(picture, cv2.CV_32F, 1, 0, scale=1 / 8)
+    down = cv2.Sobel(picture, cv2.CV_32F, 0, 1, scale=1 / 8)
+    return np.asarray(cv2.magnitude(across, down), np.float32)
+
+
+def _only_light(
+    here: NDArray[np.float32], there: NDArray[np.float32], mask: NDArray[np.uint8]
+) -> bool:
+    """Whether what was seen at `mask` is still to be seen, only brighter or darker."""
+    inside = mask.astype(np.bool_)
+    now, before = here[inside], there[inside]
+    if min(now.std(), before.std()) < _TEXTURE:
+        return False
+    return bool(np.corrcoef(now, before)[0, 1] > _ALIKE)

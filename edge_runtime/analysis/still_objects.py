@@ -1,0 +1,336 @@
+"""Still objects: what keeps still and was not there before, and what is missing.
+
+Two pictures of the scene are kept, one that changes within a second and one that remembers the
+empty scene (after Porikli, Ivanov and Haga, "Robust Abandoned Object Detection Using Dual
+Foregrounds", 2008): what agrees with the first and not with the second has changed and keeps still.
+Whether something came or went is told by its outline, as usual in the literature (e.g. Tian et al.,
+"Robust detection of abandoned and removed objects in complex surveillance videos", 2011): who came
+has its edges in the picture of now, what went had them in the picture of before, and a shadow or a
+patch of light has weak ones, or leaves what it falls on as it was.
+
+Whoever is tracked is left out: behind a person nothing is learned, and nothing is decided.
+Who is no longer found by the detector but still stands there is taken for the same person.
+
+The work is done a few times a second, on a small grey picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.analysis.outlines import Judgement, judge
+from edge_runtime.frame import Frame, Image
+from edge_runtime.scene import Change, StillObject
+from edge_runtime.tracks import Box, Track, TrackState
+
+Mask = NDArray[np.bool_]
+Grey = NDArray[np.uint8]
+
+_WIDTH = 240
+"""How wide the picture is made: a bag of 25 pixels in 768 has 8 left."""
+_INTERVAL = 0.25
+"""Seconds between two looks."""
+_MOVED = 10
+"""By how many grey levels a pixel differs that has not kept still."""
+_BLUR = (3, 3)
+_STILL_LOOKS = 8
+"""Looks for which a pixel has to keep still before it is believed: two seconds."""
+_LEARN_LOOKS = 4
+_FOLLOW, _FORGET = 0.05, 0.008
+"""How fast the memory follows the daylight, and what has changed and is no object; per look."""
+_NEW_LIGHT = 0.4
+"""From this part of the picture on, a change is one of the light or of the camera."""
+_GONE_SECONDS = 1.5
+_MARGIN = 0.08
+"""By how much of its size a tracked box is enlarged before nothing is decided in it."""
+_COVERED = 0.3
+"""A thing of which so much is hidden by people is left as it was."""
+_PERSON_SIZED = 0.35
+"""A blob of this part of the box of somebody lost there is that person."""
+_GHOST_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class StillSettings:
+    """What is looked for.
+
+    Attributes:
+        level: by how many grey levels an object differs from what is behind it, 1..255.
+        smallest: the part of the picture that it covers at least, above 0.
+        largest: the part of the picture that it covers at most, up to 1.
+        memory: seconds after which what has changed belongs to the scene.
+    """
+
+    level: int = 18
+    smallest: float = 0.0006
+    largest: float = 0.08
+    memory: float = 1800.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.level <= 255:
+            raise ValueError(f"level is in 1..255, not {self.level}")
+        if not 0 < self.smallest < self.largest <= 1:
+            raise ValueError("smallest and largest are fractions, the smaller one first")
+
+
+@dataclass(slots=True, eq=False)
+class _Thing:
+    """A still object while it is watched; `box` is (x1, y1, x2, y2) in small pixels."""
+
+    id: int
+    change: Change
+    box: tuple[int, int, int, int]
+    area: int
+    since: float
+    last: float
+    sure: float
+
+
+@dataclass(slots=True, eq=False)
+class _Memory:
+    """What is known of each pixel."""
+
+    background: NDArray[np.float32]
+    """The empty scene, grey levels."""
+    known: Mask
+    """Where the empty scene has been seen."""
+    recent: NDArray[np.int16]
+    """The picture of the last second."""
+    still: NDArray[np.uint8]
+    """Looks since it moved, up to 255."""
+
+    @classmethod
+    def of(cls, grey: Grey) -> _Memory:
+        return cls(
+            grey.astype(np.float32),
+            np.zeros(grey.shape, np.bool_),
+            grey.astype(np.int16),
+            np.zeros(grey.shape, np.uint8),
+        )
+
+
+class StillObjects:
+    """Watches one camera."""
+
+    def __init__(self, settings: StillSettings | None = None) -> None:
+        self._settings = settings or StillSettings()
+        self._memory: _Memory | None = None
+        self._things: list[_Thing] = []
+        self._seen: dict[int, Box] = {}
+        self._ghosts: dict[int, tuple[Box, float]] = {}
+        self._next_id = 1
+        self._looked = float("-inf")
+        self._told: tuple[StillObject, ...] = ()
+
+    def step(self, frame: Frame, tracks: Iterable[Track]) -> tuple[StillObject, ...]:
+        """What is there by now; frames come in the order of their timestamps."""
+        now = frame.timestamp
+        if now - self._looked < _INTERVAL - 1e-3:
+            return self._told
+        self._looked = now
+        grey = _shrink(frame.image)
+        if self._memory is None or self._memory.known.shape != grey.shape:
+            self._memory, self._things = _Memory.of(grey), []
+        people = self._people(tuple(tracks), grey.shape, now)
+        self._look(self._memory, grey, people, now)
+        height, width = grey.shape
+        self._told = tuple(
+            StillObject(
+                t.id,
+                t.change,
+                (t.box[0] / width, t.box[1] / height, t.box[2] / width, t.box[3] / height),
+                t.since,
+                t.sure,
+            )
+            for t in self._things
+        )
+        return self._told
+
+    def _look(self, memory: _Memory, grey: Grey, people: Mask, now: float) -> None:
+        """One look: compare, decide, learn."""
+        now_levels = grey.astype(np.int16)
+        _keep_recent(memory, now_levels, people)
+        difference = now_levels - memory.background
+        free = memory.known & ~people
+        sample = difference[::3, ::3][free[::3, ::3]]
+        light = float(np.median(sample)) if sample.size else 0.0
+        away = np.abs(difference - light) > self._settings.level
+        changed = away & free
+        if np.count_nonzero(changed) > _NEW_LIGHT * np.count_nonzero(free):
+            self._new_light(memory, now_levels, free, light)
+            return
+        kept = self._decide(memory, grey, changed, people, now)
+        _learn(memory, now_levels, away, people, kept)
+
+    def _decide(self, memory: _Memory, grey: Grey, changed: Mask, people: Mask, now: float) -> Mask:
+        """Bring the things up to date; return the pixels that must not be learned."""
+        kept = np.zeros(changed.shape, np.bool_)
+        still = (changed & (memory.still >= _STILL_LOOKS)).astype(np.uint8)
+        closed = cv2.morphologyEx(still, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
+        least, most = (part * changed.size for part in _limits(self._settings))
+        for number, (x, y, width, height, area) in enumerate(stats.tolist()):
+            if number == 0 or not least <= area <= most:
+                continue
+            box = x, y, x + width, y + height
+            thing = next((t for t in self._things if _same(t.box, box)), None)
+            if thing is not None:
+                thing.box, thing.area, thing.last = box, area, now
+            elif self._is_person(box, changed.shape):
+                kept[y : y + height, x : x + width] = True
+            else:
+                blob = labels[y : y + height, x : x + width] == number
+                self._begin(judge(grey, memory.background, box, blob), box, area, memory, now)
+        self._end(changed, people, now)
+        for thing in self._things:
+            x1, y1, x2, y2 = thing.box
+            kept[max(y1 - 2, 0) : y2 + 2, max(x1 - 2, 0) : x2 + 2] = True
+        return kept
+
+    def _begin(
+        self,
+        judgement: Judgement | None,
+        box: tuple[int, int, int, int],
+        area: int,
+        memory: _Memory,
+        now: float,
+    ) -> None:
+        if judgement is None:
+            return
+        x1, y1, x2, y2 = box
+        looks = float(np.median(memory.still[y1:y2, x1:x2]))
+        since = now - min(looks, 20.0) * _INTERVAL
+        thing = _Thing(self._next_id, judgement.change, box, area, since, now, judgement.sure)
+        self._things.append(thing)
+        self._next_id += 1
+
+    def _end(self, changed: Mask, people: Mask, now: float) -> None:
+        """Forget the things that are there no more, or for so long that they belong there."""
+        left = []
+        for thing in self._things:
+            x1, y1, x2, y2 = thing.box
+            hidden = people[y1:y2, x1:x2]
+            there = np.count_nonzero(changed[y1:y2, x1:x2])
+            if np.mean(hidden) >= _COVERED or there >= 0.4 * thing.area:
+                thing.last = now
+            if now - thing.since > self._settings.memory:
+                assert self._memory is not None
+                self._memory.known[y1:y2, x1:x2] = False
+            elif now - thing.last <= _GONE_SECONDS:
+                left.append(thing)
+        self._things = left
+
+    def _new_light(
+        self, memory: _Memory, now_levels: NDArray[np.int16], free: Mask, light: float
+    ) -> None:
+        """So much has changed that it is the light, or the camera: learn the scene anew.
+
+        Things stay what they are: behind them the memory only becomes as much brighter.
+        """
+        settled = memory.still >= _LEARN_LOOKS
+        if np.mean(settled[free]) < 0.8:
+            return
+        kept = np.zeros(free.shape, np.bool_)
+        for thing in self._things:
+            x1, y1, x2, y2 = thing.box
+            kept[y1:y2, x1:x2] = True
+        memory.background[kept] += light
+        fresh = free & ~kept
+        memory.background[fresh] = now_levels[fresh]
+
+    def _people(self, tracks: tuple[Track, ...], shape: tuple[int, ...], now: float) -> Mask:
+        """Where somebody is; and remember where somebody was lost."""
+        mask = np.zeros(shape, np.bool_)
+        for track in tracks:
+            mask[_pixels(_enlarged(track.box), shape)] = True
+        seen = {t.id: t.box for t in tracks if t.state is TrackState.CONFIRMED}
+        for track_id, box in self._seen.items():
+            if track_id not in seen and not _at_edge(box):
+                self._ghosts[track_id] = box, now
+        self._ghosts = {
+            ghost: (box, at)
+            for ghost, (box, at) in self._ghosts.items()
+            if ghost not in seen and now - at <= _GHOST_SECONDS
+        }
+        self._seen = seen
+        return mask
+
+    def _is_person(self, box: tuple[int, int, int, int], shape: tuple[int, ...]) -> bool:
+        """Whether at `box` somebody still stands whose track broke off there."""
+        height, width = shape
+        x1, y1, x2, y2 = box[0] / width, box[1] / height, box[2] / width, box[3] / height
+        for a1, b1, a2, b2 in (ghost for ghost, _ in self._ghosts.values()):
+            common = max(min(x2, a2) - max(x1, a1), 0) * max(min(y2, b2) - max(y1, b1), 0)
+            if common >= _PERSON_SIZED * (a2 - a1) * (b2 - b1):
+                return True
+        return False
+
+
+def _limits(settings: StillSettings) -> tuple[float, float]:
+    return settings.smallest, settings.largest
+
+
+def _shrink(image: Image) -> Grey:
+    """`image` small, grey and a little blurred."""
+    height = max(1, round(image.shape[0] * _WIDTH / image.shape[1]))
+    small = cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_AREA)
+    grey = cv2.blur(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), _BLUR)
+    return np.asarray(grey, np.uint8)
+
+
+def _keep_recent(memory: _Memory, levels: NDArray[np.int16], people: Mask) -> None:
+    """Count for each pixel how long it has kept still; behind people the count stands."""
+    step = levels - memory.recent
+    moved = np.abs(step) > _MOVED
+    memory.still[~moved & ~people & (memory.still < 255)] += 1
+    memory.still[moved] = 0
+    memory.recent += np.clip(step, -1, 1)
+    memory.recent[moved] = levels[moved]
+
+
+def _learn(
+    memory: _Memory, levels: NDArray[np.int16], away: Mask, people: Mask, kept: Mask
+) -> None:
+    """Let the memory follow the daylight, and learn what has never been seen before."""
+    quiet = ~people & (memory.still >= _LEARN_LOOKS)
+    new = quiet & ~memory.known
+    rate = np.where(away, np.float32(_FORGET), np.float32(_FOLLOW))
+    rate *= quiet & ~kept
+    memory.background += rate * (levels - memory.background)
+    memory.background[new] = levels[new]
+    memory.known |= new
+
+
+def _same(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
+    """Whether half of the smaller one of two boxes lies in the other."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return False
+    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+    return 2 * width * height >= smaller
+
+
+def _enlarged(box: Box) -> Box:
+    x1, y1, x2, y2 = box
+    across, down = _MARGIN * (x2 - x1), _MARGIN * (y2 - y1)
+    return x1 - across, y1 - down, x2 + across, y2 + down
+
+
+def _pixels(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The part of an array of `shape` (h, w) that `box` covers, cut off at its edges."""
+    height, width = shape
+    x1, y1, x2, y2 = box
+    rows = slice(max(int(y1 * height), 0), max(int(np.ceil(y2 * height)), 0))
+    return rows, slice(max(int(x1 * width), 0), max(int(np.ceil(x2 * width)), 0))
+
+
+def _at_edge(box: Box) -> bool:
+    """Whether who was there may have left the picture."""
+    x1, y1, x2, y2 = box
+    return x1 < 0.02 or x2 > 0.98 or y1 < 0.005 or y2 > 0.98
