@@ -394,7 +394,8 @@ class Config(Section):
         default=None, description="The broker; without it alerts stay on the device."
     )
     commands: CommandsConfig = Field(
-        default=CommandsConfig(), description="What the centre may ask this device for."
+        default_factory=CommandsConfig,
+        description="What the centre may ask this device for.",
     )
     cameras: Annotated[Listed[CameraConfig], Field(min_length=1)] = Field(
         description="The cameras, one table each."

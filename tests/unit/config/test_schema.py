@@ -23,6 +23,7 @@ SECTIONS = {
     "[model]": "ModelConfig",
     "[mqtt]": "MqttConfig",
     "[mqtt.tls]": "TlsConfig",
+    "[commands]": "CommandsConfig",
     "[[cameras]]": "CameraConfig",
     "[cameras.motion]": "MotionConfig",
     "[[cameras.zones]]": "ZoneConfig",

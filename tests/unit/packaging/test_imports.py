@@ -35,7 +35,9 @@ KNOWS = {
     ("rules", "alerts.alert"),
     # The publisher brings away what is in the outbox.
     ("messaging", "alerts.outbox"),
-    # A rule may be about a place.
+    # A rule may be about a place, or about the camera itself.
+    ("rules", "analysis.camera_health"),
+    ("rules", "analysis.glance"),
     ("rules", "analysis.lines"),
     ("rules", "analysis.zones"),
     # Whether a rule's class is one that the model knows, its labels say.
