@@ -10,12 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edge_runtime.alerts.chain import Head, to_sign
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.report import ChainReport
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
@@ -43,12 +43,20 @@ class Signer:
         self._path = path
         self._known: tuple[_Stamp, PrivateKeyTypes] | None = None
 
-    def signed(self, head: Head, time: str) -> dict[str, Any]:
+    def signed(self, head: Head, time: str) -> ChainReport:
         """The head as it stands in `health`, told at `time` (RFC 3339).
 
         `signature` is there, or else `unsigned` with the reason.
         """
-        told = {**asdict(head), "time": time}
+        told: ChainReport = {
+            "site": head.site,
+            "device": head.device,
+            "epoch": head.epoch,
+            "first": head.first,
+            "sequence": head.sequence,
+            "hash": head.hash,
+            "time": time,
+        }
         if self._path is None:
             return {**told, "unsigned": NO_KEY}
         try:

@@ -10,7 +10,7 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class ControlError(EdgeRuntimeError):
 class ControlServer:
     """Answers every connection with a fresh `snapshot`."""
 
-    def __init__(self, path: Path, snapshot: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, path: Path, snapshot: Callable[[], Mapping[str, Any]]) -> None:
         """Begin to answer.
 
         Raises:

@@ -24,6 +24,7 @@ from edge_runtime.messaging.commands import CommandName, RefusedError, RuleArgum
 from edge_runtime.messaging.connection import Message
 from edge_runtime.messaging.publisher import Publisher
 from edge_runtime.messaging.topics import Topics
+from edge_runtime.report import Health, LinkReport
 from edge_runtime.service import board, models, wiring
 from edge_runtime.service.commanding import Action, CommandDesk
 from edge_runtime.service.control import SOCKET_NAME, ControlServer
@@ -89,7 +90,7 @@ class Daemon:
             self._close()
         return 0
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Health:
         """How the device is: the same for `edge-runtime status` and for the health topic."""
         reasons = self._reasons()
         now = rfc3339(time.time())
@@ -263,7 +264,7 @@ class Daemon:
         """Why the device is not as it should be."""
         return [reason for worker in self._fleet if (reason := worker.degraded)]
 
-    def _link_status(self) -> dict[str, Any] | None:
+    def _link_status(self) -> LinkReport | None:
         publisher = self._publisher  # a reload in the main thread may take it away
         if publisher is None:
             return None

@@ -6,9 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edge_runtime.alerts.alert import Alert, ModelIdentity
 from edge_runtime.alerts.outbox import OutboxError
@@ -18,6 +17,7 @@ from edge_runtime.config import CameraConfig, Config, RuleConfig
 from edge_runtime.frame import Frame
 from edge_runtime.inference.failover import EngineState
 from edge_runtime.inference.model import Detector, ModelSettings
+from edge_runtime.report import CameraReport
 from edge_runtime.rules.switch import Rests
 from edge_runtime.service import wiring
 from edge_runtime.service.pipeline import Analysed
@@ -162,9 +162,10 @@ class Worker:
             return False
         return now - self._alive < _HUNG_SECONDS and now - self._camera.heartbeat < _HUNG_SECONDS
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> CameraReport:
         """How the camera is, in numbers and words for a machine."""
         capture, engine = self._camera.stats(), self._detector.status()
+        model = self._detector.identity
         now = time.monotonic()
         return {
             "name": self.name,
@@ -184,7 +185,7 @@ class Worker:
             "backend": engine.backend,
             "backend_state": engine.state,
             "backend_reason": engine.reason,
-            "model": asdict(self._detector.identity),
+            "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
             "latency_ms": {
                 str(stage): [round(value, 3) for value in percentiles]
                 for stage in Stage
