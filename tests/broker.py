@@ -16,6 +16,7 @@ from typing import Any
 
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
 MOSQUITTO_SUB = shutil.which("mosquitto_sub")
+MOSQUITTO_PUB = shutil.which("mosquitto_pub")
 
 
 def wait_for(condition: Callable[[], Any], what: str, timeout: float = 20.0) -> Any:
@@ -186,6 +187,20 @@ class Subscriber:
         self._process.kill()
         self._process.wait(10)
         self._path.unlink()
+
+
+def publish(broker: Broker, topic: str, payload: str | bytes, *options: str) -> None:
+    """Publish with QoS 1 by a real mosquitto_pub; `options` are further ones of it."""
+    assert MOSQUITTO_PUB, "these tests need mosquitto_pub: apt-get install mosquitto-clients"
+    subprocess.run(
+        [
+            *(MOSQUITTO_PUB, "-V", "mqttv5", "-q", "1", "-h", broker.host, "-p", str(broker.port)),
+            *("-t", topic, "-s", *options),
+        ],
+        input=payload.encode() if isinstance(payload, str) else payload,
+        check=True,
+        timeout=10,
+    )
 
 
 def _decoded(line: str) -> dict[str, Any]:

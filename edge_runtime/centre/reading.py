@@ -14,6 +14,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from edge_runtime.alerts.alert import (
     TYPE_PREFIX,
@@ -40,54 +41,96 @@ def _moment(text: object) -> object:
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Seconds = Annotated[float, Field(ge=0)]
 _Text = Annotated[str, Field(max_length=1000)]
-_Moment = Annotated[str, Field(max_length=40), BeforeValidator(_moment)]
+_Moment = Annotated[
+    str, Field(max_length=40, json_schema_extra={"format": "date-time"}), BeforeValidator(_moment)
+]
 
 
 class _Read(BaseModel):
-    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore", frozen=True)
+    model_config = ConfigDict(
+        strict=True,
+        allow_inf_nan=False,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
 
 
 class _Model(_Read):
+    """Which model saw it."""
+
     name: _Text
     version: _Text
     sha256: _Text
+    """Of the .tflite file that ran."""
 
 
 class _Data(_Read):
+    """What a rule tells."""
+
     rule: Name
+    """The kind of the rule, `presence` for example."""
     name: _Text
+    """The rule's name in the configuration."""
     camera: Name
     state: Annotated[AlertState, Field(strict=False)]
+    """Where in its life the thing is that is told."""
     incident: _Text
+    """The same text in all alerts of one incident, and in no other."""
     since: _Moment
+    """When the incident began."""
     duration: _Seconds
+    """Seconds that it has lasted, at `time`."""
     decided_after: _Seconds
+    """Seconds from `time` until the rule was sure."""
     zone: _Text | None = None
+    """Where; left out: the whole picture."""
     label: _Text | None = None
+    """The object's class."""
     score: _Share | None = None
+    """How sure the detector was, at best, so far."""
     track: int | None = None
+    """Which object it is, for the device's tracker."""
     boxes: Annotated[
         tuple[Annotated[tuple[float, float, float, float], Field(strict=False)], ...],
         Field(strict=False),
     ] = ()
+    """Where the objects are: x1, y1, x2, y2 in 0..1 of the picture."""
     reason: _Text | None = None
+    """Why it ended, where the scene did not end it."""
     model: _Model | None = None
     clock_synchronised: bool
+    """Whether the device's clock was synchronised when the alert was committed."""
     media_time: float | None = None
+    """In a replay only: seconds from the clip's start."""
 
 
 class _Event(_Read):
+    """A CloudEvents 1.0 event in structured JSON."""
+
     specversion: Literal["1.0"]
     id: _Text
+    """device/epoch/sequence: never used twice."""
     source: _Text
+    """site/device/camera."""
     type: _Text
+    """`io.github.edge-runtime.alert.` + kind of rule + `.v1`."""
     time: _Moment
+    """When it happened."""
     datacontenttype: Literal["application/json"]
     severity: Annotated[Severity, Field(strict=False)]
     sequence: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,18}$")]
+    """The number within the epoch, as text; rises by one."""
     previoushash: Hash
+    """The `hash` of the alert before this one."""
     hash: Hash
+    """SHA-256 over the canonical JSON of all of this alert but this member."""
     data: _Data
+
+
+def alert_schema(generator: type[GenerateJsonSchema]) -> JsonSchemaValue:
+    """The JSON Schema of what `read_alert` accepts, but for what members say of each other."""
+    return _Event.model_json_schema(schema_generator=generator)
 
 
 class _Identity(_Read):

@@ -177,7 +177,7 @@ class Response(_Wire):
         result: what was asked for.
     """
 
-    id: str | None
+    id: str | None = None
     command: str
     outcome: Outcome = Field(strict=False)
     reason: str | None = None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.alerts.alert import rfc3339
-from tests.broker import Broker, Subscriber, wait_for
+from tests.broker import Broker, Subscriber, publish, wait_for
 from tests.daemon import DEVICE, SITE, Daemon, camera, mqtt, presence
 
 ROOT = f"edge/v1/{SITE}/{DEVICE}"
@@ -33,17 +31,7 @@ class Centre:
 
     def say(self, name: str, payload: str | bytes, *options: str) -> None:
         """Publish to a command's topic."""
-        publish = shutil.which("mosquitto_pub")
-        assert publish, "these tests need mosquitto_pub: apt-get install mosquitto-clients"
-        subprocess.run(
-            [
-                *(publish, "-V", "mqttv5", "-q", "1", "-h", self.broker.host),
-                *("-p", str(self.broker.port), "-t", f"{ROOT}/command/{name}", "-s", *options),
-            ],
-            input=payload.encode() if isinstance(payload, str) else payload,
-            check=True,
-            timeout=10,
-        )
+        publish(self.broker, f"{ROOT}/command/{name}", payload, *options)
 
     def ask(self, name: str, *options: str, **arguments: Any) -> dict[str, Any]:
         """Publish a command: the answer's payload."""

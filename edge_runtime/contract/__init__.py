@@ -1,0 +1,1 @@
+"""What devices and monitoring centres say to each other, as files for other programs."""
