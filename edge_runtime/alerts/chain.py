@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edge_runtime.dsse import pae
+
 BEGINNING = "0" * 64
 """What the first alert of a chain carries in the place of the hash of the one before it."""
 HEAD_TYPE = "application/vnd.edge-runtime.chain-head+json"
@@ -69,9 +71,7 @@ def to_sign(head: Head, time: str) -> bytes:
     The type in it keeps a signature over a head from being taken for one over something else
     (https://github.com/secure-systems-lab/dsse/blob/master/protocol.md).
     """
-    body = canonical({**asdict(head), "time": time})
-    kind = HEAD_TYPE.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)
+    return pae(HEAD_TYPE, canonical({**asdict(head), "time": time}))
 
 
 def _digest(document: Any) -> str:
