@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_detect(commands)
     _add_bench(commands)
     _add_check(commands)
+    _add_zones(commands)
     _add_schema(commands)
     _add_status(commands)
     _add_log(commands)
@@ -313,7 +314,7 @@ def _bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
-# check, schema, status
+# check, zones, schema, status
 
 
 def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -347,6 +348,40 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(collected))
     return status
+
+
+def _add_zones(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "zones",
+        "draw a camera's zones and lines onto a still of it, with a grid to set them by",
+        "edge-runtime zones atm.toml --camera door --out zones.png",
+    )
+    parser.add_argument(
+        "config", type=Path, nargs="?", metavar="CONFIG", help="has the camera and its zones"
+    )
+    parser.add_argument("--camera", help="which one, where CONFIG has several")
+    parser.add_argument(
+        "--source",
+        metavar="CLIP|URL",
+        help="look at this in place of the camera's own source; without CONFIG: the grid alone",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("zones.png"),
+        metavar="FILE",
+        help="the picture to write (default zones.png)",
+    )
+    parser.set_defaults(run=_zones)
+
+
+def _zones(arguments: argparse.Namespace) -> int:
+    from edge_runtime.service import zone_map
+
+    told = zone_map.write_map(arguments.config, arguments.camera, arguments.source, arguments.out)
+    print(told)
+    return 0
 
 
 def _add_schema(commands: _Commands[argparse.ArgumentParser]) -> None:
