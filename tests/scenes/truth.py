@@ -6,33 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from edge_runtime.frame import Frame, Image
-from edge_runtime.tracks import Box
+from edge_runtime.scoring.events import Event
 
 Frames = Iterable[tuple[float, Image]]
 """Pictures (H x W x 3 uint8 BGR) and their timestamps, in seconds, rising."""
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """One event that a scene has in it.
-
-    Attributes:
-        kind: what happens: a condition of the camera (``covered``) or the kind of a rule.
-        start: seconds at which it has come to its full onset.
-        end: seconds at which it begins to be over; what is there to the end of the frames has
-            the end that was asked for.
-        boxes: where, in 0..1 of the picture; empty where it is about the whole of it.
-    """
-
-    kind: str
-    start: float
-    end: float
-    boxes: tuple[Box, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.end <= self.start:
-            raise ValueError(f"{self.kind} ends at {self.end} s, not after its start {self.start}")
-
+Truth = Event
+"""One event that a scene has in it: `start` is when it has come to its full onset, `end` when it
+begins to be over; what is there to the end of the frames has the end that was asked for."""
 
 Made = tuple[Frames, tuple[Truth, ...]]
 Scene = Callable[[Frames], Made]

@@ -24,7 +24,7 @@ MODULE_OF = {
 OPTIONAL = {"tflite_runtime": "tflite", "picamera2": "picamera", "moat": "demo"}
 """Modules that are imported where they are there, and the extra that brings each."""
 
-LAYERS = ("capture", "inference", "analysis", "rules", "alerts", "messaging", "config")
+LAYERS = ("capture", "inference", "analysis", "rules", "alerts", "messaging", "config", "scoring")
 """Packages that know nothing of each other, but for what is in `KNOWS`."""
 
 KNOWS = {

@@ -1,0 +1,1 @@
+"""How good alerts and tracks are, held against the truth. Pure, but for the reading of a file."""
