@@ -31,6 +31,7 @@ class SourceSettings:
         fps: deliver at most so many pictures a second; the speed at which a folder plays.
         stale_after: seconds without a picture after which a source counts as stalled.
         open_timeout: seconds that opening a stream may take.
+        masks: polygons, x, y in 0..1 of the picture, in which the pictures are black.
 
     Raises:
         SourceError: a value is out of its range.
@@ -42,6 +43,7 @@ class SourceSettings:
     fps: float | None = None
     stale_after: float = 5.0
     open_timeout: float = 10.0
+    masks: tuple[tuple[tuple[float, float], ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.url.strip():
@@ -97,7 +99,7 @@ class Picture:
     """One picture as a source delivers it.
 
     Attributes:
-        image: H x W x 3 uint8, blue, green, red; nobody else writes into it.
+        image: H x W x 3 uint8, blue, green, red, in memory of its own.
         arrived: seconds on the monotonic clock at which it arrived here.
         media_time: seconds since the start of a recorded source; None for a live one.
         decode_seconds: processor time that decoding took, without the wait for the picture.

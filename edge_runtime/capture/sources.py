@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from edge_runtime.capture.images import SUFFIXES, Images
+from edge_runtime.capture.masks import Masked
 from edge_runtime.capture.picamera import PicameraCamera
 from edge_runtime.capture.scene import scene
 from edge_runtime.capture.source import (
@@ -68,11 +69,16 @@ _SOURCES: dict[str, Callable[[str, SourceSettings], Source]] = {
 
 
 def create_source(settings: SourceSettings) -> Source:
-    """The source that `settings.url` means, not yet opened.
+    """The source that `settings.url` means, not yet opened; its pictures are masked.
 
     Raises:
         SourceError: the URL is of no known kind or is malformed.
     """
+    source = _unmasked(settings)
+    return Masked(source, settings.masks) if settings.masks else source
+
+
+def _unmasked(settings: SourceSettings) -> Source:
     match = _SCHEME.fullmatch(settings.url)
     if match is None:
         return _path(settings.url, settings)

@@ -115,7 +115,7 @@ def _sentence(error: ErrorDetails, place: _Place, document: dict[str, Any], sche
         case "extra_forbidden":
             return _unknown_key(place.loc, schema)
         case kind if kind == OUTSIDE_PICTURE:
-            return _outside_picture(error["ctx"]["point"], place.key, document)
+            return _outside_picture(**error["ctx"], key=place.key, document=document)
     value = _at(document, place.key)
     fault = "is missing" if value is None else _fault(error["type"], value, place.node)
     return f"{fault}; {_wanted(place.node, schema)} is asked for{_example(place, schema)}"
@@ -153,9 +153,10 @@ def _header(table: Key) -> str:
     return f"[[{names}]]" if isinstance(table[-1], int) else f"[{names}]"
 
 
-def _outside_picture(point: tuple[float, float], key: Key, document: dict[str, Any]) -> str:
+def _outside_picture(
+    what: str, point: tuple[float, float], key: Key, document: dict[str, Any]
+) -> str:
     x, y = point
-    what = "line" if "lines" in key else "zone"
     text = (
         f"the {what} lies outside the picture with [{x:g}, {y:g}]; fractions of the picture's "
         "width and height from 0 to 1 are asked for"

@@ -32,7 +32,7 @@ def shape_fault(polygon: Sequence[Point]) -> str | None:
             return (
                 f"crosses itself: the edge from {_text(one[0])} to {_text(one[1])} meets that "
                 f"from {_text(other[0])} to {_text(other[1])}; the corners are asked for in the "
-                "order in which they follow each other around the zone"
+                "order in which they follow each other around it"
             )
     return None
 

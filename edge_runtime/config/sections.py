@@ -26,6 +26,7 @@ from edge_runtime.config.values import (
     MODEL_KINDS,
     Host,
     Listed,
+    MaskPolygon,
     ModelDevice,
     Name,
     Pair,
@@ -337,6 +338,15 @@ class ZoneConfig(Section):
     )
 
 
+class MaskConfig(Section):
+    """A part of a camera's picture that nobody is to see."""
+
+    polygon: MaskPolygon = Field(
+        description="Its corners, as those of a zone.",
+        examples=[[[0.0, 0.0], [0.2, 0.0], [0.2, 0.3], [0.0, 0.3]]],
+    )
+
+
 class LineConfig(Section):
     """A line across a camera's picture, that is crossed in one direction or in the other."""
 
@@ -382,6 +392,9 @@ class CameraConfig(Section):
     )
     lines: Listed[LineConfig] = Field(
         default=(), description="Lines across the picture that rules name."
+    )
+    masks: Listed[MaskConfig] = Field(
+        default=(), description="Parts of the picture that are made black before anything sees it."
     )
 
 

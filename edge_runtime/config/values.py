@@ -46,7 +46,7 @@ class Section(BaseModel):
 
 
 OUTSIDE_PICTURE = "outside_picture"
-"""The type of the error that carries `point`, the first one of a zone or line outside 0..1."""
+"""The type of the error that carries `what` is drawn and `point`, its first one outside 0..1."""
 
 DEFAULT_CLASSES = ("person",)
 """What a rule looks for where nothing else is said."""
@@ -260,26 +260,35 @@ Source = Annotated[
 """Where pictures come from; what it stands for is resolved as a path is."""
 
 
-def _polygon(points: tuple[polygons.Point, ...]) -> tuple[polygons.Point, ...]:
-    outside = polygons.outside(points)
-    if outside is not None:
-        raise PydanticCustomError(OUTSIDE_PICTURE, "zone outside the picture", {"point": outside})
-    fault = polygons.shape_fault(points)
-    if fault is not None:
-        raise ValueError(f"the zone {fault}")
-    return points
+def _area(what: str) -> AfterValidator:
+    """A validator for the corners of `what`, e.g. a zone."""
+
+    def check(points: tuple[polygons.Point, ...]) -> tuple[polygons.Point, ...]:
+        outside = polygons.outside(points)
+        if outside is not None:
+            raise PydanticCustomError(
+                OUTSIDE_PICTURE, "outside the picture", {"point": outside, "what": what}
+            )
+        fault = polygons.shape_fault(points)
+        if fault is not None:
+            raise ValueError(f"the {what} {fault}")
+        return points
+
+    return AfterValidator(check)
 
 
-Polygon = Annotated[
-    tuple[Pair[float], ...], Field(strict=False, min_length=3), AfterValidator(_polygon)
-]
+_Corners = Annotated[tuple[Pair[float], ...], Field(strict=False, min_length=3)]
 """Three or more corners in 0..1 of the picture, one after another around an area."""
+Polygon = Annotated[_Corners, _area("zone")]
+MaskPolygon = Annotated[_Corners, _area("mask")]
 
 
 def _points(points: tuple[polygons.Point, ...]) -> tuple[polygons.Point, ...]:
     outside = polygons.outside(points)
     if outside is not None:
-        raise PydanticCustomError(OUTSIDE_PICTURE, "line outside the picture", {"point": outside})
+        raise PydanticCustomError(
+            OUTSIDE_PICTURE, "outside the picture", {"point": outside, "what": "line"}
+        )
     if points[0] == points[1]:
         raise ValueError(f"the line has the point {shown(points[0])} twice; two are asked for")
     return points

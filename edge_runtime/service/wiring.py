@@ -104,6 +104,7 @@ def source_settings(camera: CameraConfig) -> SourceSettings:
         height=height,
         fps=camera.fps,
         stale_after=camera.stale_after,
+        masks=tuple(mask.polygon for mask in camera.masks),
     )
 
 

@@ -27,12 +27,14 @@ _SETTLE_SECONDS = 1.0
 _LEAST_WIDTH, _MOST_WIDTH = 1000, 1920
 """Between these a picture is scaled, so that its letters can be read on any screen."""
 
+_Colour = tuple[int, int, int]
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _PAPER = (245, 245, 245)
 _INK = (40, 40, 40)
 _GRID = (255, 255, 255)
 _ZONE = (220, 170, 40)
 _LINE = (60, 60, 230)
+_MASK = (160, 60, 160)
 
 
 class ZoneMapError(EdgeRuntimeError):
@@ -41,10 +43,11 @@ class ZoneMapError(EdgeRuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """What is drawn on the still."""
+    """What is drawn on the still; of a mask only the edge: what is under it is black already."""
 
     zones: tuple[Zone, ...] = ()
     lines: tuple[Line, ...] = ()
+    masks: tuple[Zone, ...] = ()
 
 
 def write_map(config: Path | None, camera: str | None, source: str | None, out: Path) -> str:
@@ -75,8 +78,11 @@ def draw_map(image: Image, shapes: Shapes) -> Image:
     scale = min(max(width, _LEAST_WIDTH), _MOST_WIDTH) / width
     still = as_image(cv2.resize(image, (round(width * scale), round(height * scale))))
     _draw_grid(still)
+    for mask in shapes.masks:
+        _draw_area(still, mask, _MASK)
     for zone in shapes.zones:
-        _draw_zone(still, zone)
+        _tint(still, zone, _ZONE)
+        _draw_area(still, zone, _ZONE)
     for line in shapes.lines:
         _draw_line(still, line)
     return _framed(still)
@@ -97,7 +103,8 @@ def _meant(
     settings = wiring.source_settings(camera)
     if source is not None:
         settings = replace(settings, url=source)
-    return settings, Shapes(ruling.zones(camera), ruling.lines(camera))
+    masks = tuple(Zone("mask", mask.polygon) for mask in camera.masks)
+    return settings, Shapes(ruling.zones(camera), ruling.lines(camera), masks)
 
 
 def _camera(path: Path, name: str | None) -> CameraConfig:
@@ -142,17 +149,20 @@ def _draw_grid(still: Image) -> None:
     cv2.addWeighted(lines, 0.5, still, 0.5, 0, dst=still)
 
 
-def _draw_zone(still: Image, zone: Zone) -> None:
-    corners = _pixels(zone.polygon, still)
+def _tint(still: Image, area: Zone, colour: _Colour) -> None:
     filled = still.copy()
-    cv2.fillPoly(filled, [corners], _ZONE)
+    cv2.fillPoly(filled, [_pixels(area.polygon, still)], colour)
     cv2.addWeighted(filled, 0.25, still, 0.75, 0, dst=still)
-    cv2.polylines(still, [corners], isClosed=True, color=_ZONE, thickness=2, lineType=cv2.LINE_AA)
-    for (x, y), corner in zip(corners.tolist(), zone.polygon, strict=True):
-        cv2.circle(still, (x, y), 4, _ZONE, cv2.FILLED, cv2.LINE_AA)
-        _write_text(still, f"{corner[0]:g}, {corner[1]:g}", (x + 7, y - 7), _ZONE, size=0.4)
+
+
+def _draw_area(still: Image, area: Zone, colour: _Colour) -> None:
+    corners = _pixels(area.polygon, still)
+    cv2.polylines(still, [corners], isClosed=True, color=colour, thickness=2, lineType=cv2.LINE_AA)
+    for (x, y), corner in zip(corners.tolist(), area.polygon, strict=True):
+        cv2.circle(still, (x, y), 4, colour, cv2.FILLED, cv2.LINE_AA)
+        _write_text(still, f"{corner[0]:g}, {corner[1]:g}", (x + 7, y - 7), colour, size=0.4)
     x, y = corners.mean(axis=0).round().astype(int).tolist()
-    _write_text(still, zone.name, (x, y), _ZONE, centred=True)
+    _write_text(still, area.name, (x, y), colour, centred=True)
 
 
 def _draw_line(still: Image, line: Line) -> None:
@@ -174,7 +184,7 @@ def _write_text(
     still: Image,
     text: str,
     corner: tuple[int, int],
-    colour: tuple[int, int, int],
+    colour: _Colour,
     *,
     size: float = 0.55,
     centred: bool = False,

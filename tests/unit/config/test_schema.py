@@ -28,6 +28,7 @@ SECTIONS = {
     "[cameras.motion]": "MotionConfig",
     "[[cameras.zones]]": "ZoneConfig",
     "[[cameras.lines]]": "LineConfig",
+    "[[cameras.masks]]": "MaskConfig",
     'kind = "presence"': "PresenceConfig",
     'kind = "intrusion"': "IntrusionConfig",
     'kind = "loitering"': "LoiteringConfig",
@@ -43,7 +44,7 @@ SECTIONS = {
     'kind = "person-down"': "PersonDownConfig",
     "[rules.schedule]": "ScheduleConfig",
 }
-TABLES_OF_THEIR_OWN = {"tls", "motion", "zones", "lines", "schedule"}
+TABLES_OF_THEIR_OWN = {"tls", "motion", "zones", "lines", "masks", "schedule"}
 OF_ALL_RULES = {"kind", "name", "cameras", "zone", "place", "classes", "cooldown", "severity"}
 """Keys that are described once for all rules; a rule with a default of its own says so."""
 
