@@ -33,6 +33,7 @@ class Authority:
 
     Attributes:
         certificate: its own certificate, a PEM file: what others have to trust.
+        revocations: its list of revoked certificates (CRL), a PEM file.
     """
 
     def __init__(self, folder: Path, name: str = "test authority") -> None:
@@ -49,16 +50,42 @@ class Authority:
         folder.mkdir(parents=True, exist_ok=True)
         self.certificate = folder / "ca.pem"
         self.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
+        self.revocations = folder / "crl.pem"
+        self._revoked: list[int] = []
+        self.revoke()
+
+    def revoke(self, *identities: Identity) -> None:
+        """Put certificates on the list, beside those that are on it."""
+        now = datetime.now(UTC)
+        for each in identities:
+            read = x509.load_pem_x509_certificate(each.certificate.read_bytes())
+            self._revoked.append(read.serial_number)
+        start = now - timedelta(days=1)
+        builder = x509.CertificateRevocationListBuilder(self._name, start, now + timedelta(days=7))
+        for number in self._revoked:
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder(number, start).build()
+            )
+        signed = builder.sign(self._key, hashes.SHA256())
+        self.revocations.write_bytes(signed.public_bytes(Encoding.PEM))
 
     def server(self, host: str = "127.0.0.1", *, valid: timedelta = timedelta(days=7)) -> Identity:
         """For a server at `host`, a name or an address; a negative `valid` makes it expired."""
         return self._issue(host, valid, ExtendedKeyUsageOID.SERVER_AUTH)
 
     def client(
-        self, name: str, *, valid: timedelta = timedelta(days=7), passphrase: str | None = None
+        self,
+        name: str,
+        *,
+        valid: timedelta = timedelta(days=7),
+        wait: timedelta = timedelta(),
+        passphrase: str | None = None,
     ) -> Identity:
-        """For a client of that name; a negative `valid` makes it expired."""
-        return self._issue(name, valid, ExtendedKeyUsageOID.CLIENT_AUTH, passphrase)
+        """For a client of that name; a negative `valid` makes it expired.
+
+        With `wait` it is valid only from that time on.
+        """
+        return self._issue(name, valid, ExtendedKeyUsageOID.CLIENT_AUTH, passphrase, wait)
 
     def _issue(
         self,
@@ -66,11 +93,12 @@ class Authority:
         valid: timedelta,
         purpose: x509.ObjectIdentifier,
         passphrase: str | None = None,
+        wait: timedelta = timedelta(),
     ) -> Identity:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         certificate = (
-            _builder(subject, self._name, key, valid)
+            _builder(subject, self._name, key, valid, wait)
             .add_extension(x509.SubjectAlternativeName([_alternative(name)]), critical=False)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
             .sign(self._key, hashes.SHA256())
@@ -86,16 +114,21 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, valid: timedelta
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    valid: timedelta,
+    wait: timedelta = timedelta(),
 ) -> x509.CertificateBuilder:
-    end = datetime.now(UTC) + valid
+    now = datetime.now(UTC)
+    end = now + valid
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(min(end, datetime.now(UTC)) - timedelta(days=1))
+        .not_valid_before(now + wait if wait else min(end, now) - timedelta(days=1))
         .not_valid_after(end)
     )
 

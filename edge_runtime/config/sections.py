@@ -194,10 +194,10 @@ class TlsConfig(Section):
     def _valid_now(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         if path is None or not context(info).check_files:
             return path
-        from edge_runtime.config.certificates import validities
+        from edge_runtime.certificates import read_certificates
 
         try:
-            faults = [validity.fault(context(info).now) for validity in validities(path)]
+            faults = [each.fault(context(info).now) for each in read_certificates(path)]
         except ValueError as error:
             raise ValueError(f"{path} {error}") from None
         # Of a bundle of authorities one is enough; of a certificate's chain all are needed.
@@ -216,7 +216,7 @@ class TlsConfig(Section):
             given, lacking = ("key", "certificate") if key else ("certificate", "key")
             raise ValueError(f"there is a {given} without a {lacking}; both or neither are needed")
         if certificate and key and context(info).check_files:
-            from edge_runtime.config.certificates import check_key
+            from edge_runtime.certificates import check_key
 
             try:
                 check_key(certificate, key)
@@ -240,7 +240,8 @@ class MqttConfig(Section):
     )
     client_id: Text | None = Field(
         default=None,
-        description="The MQTT client identifier; by default made from site and device.",
+        description="The MQTT client identifier; by default the device's name where it has a "
+        "certificate, or else made from site and device.",
         examples=["paris-12-atm-1"],
     )
     username: Text | None = Field(
@@ -258,12 +259,12 @@ class MqttConfig(Section):
         description="The password itself, where no file can be had for it.",
     )
     keepalive: int = Field(
-        default=15,
+        default=10,
         ge=1,
         le=65535,
-        description="Seconds without a sign of life after which broker and device give each "
-        "other up.",
-        examples=[15],
+        description="Seconds without traffic after which the device asks whether the broker is "
+        "there; it waits as long again for the answer.",
+        examples=[10],
     )
     tls: TlsConfig | None = Field(default=None, description="TLS; even an empty table turns it on.")
 

@@ -37,11 +37,13 @@ from edge_runtime.messaging.failures import (
     not_connected,
     refused,
 )
-from edge_runtime.messaging.settings import MqttSettings, tls_context
+from edge_runtime.messaging.settings import MqttSettings, fault_of_identity, tls_context
 
 NETWORK_SECONDS = 5.0
 """How long the network, TLS and the broker's answer may take, each."""
 
+_UNANSWERED_MILLISECONDS = 20_000
+"""How long bytes may stay unacknowledged before the kernel ends the connection."""
 _UNLIMITED_PACKET = 268_435_460
 _UNLIMITED_RECEIVE = 65_535
 _FIXED_HEADER = 5
@@ -171,7 +173,7 @@ class Connection:
         try:
             self._client.connect(settings.host, settings.port, settings.keepalive, clean_start=True)
         except OSError as error:
-            raise not_connected(settings.address, error) from error
+            raise not_connected(settings.address, error, fault_of_identity(settings)) from error
 
     def turn(self, wake: int | None, timeout: float) -> bool:
         """Wait for the network, for `wake` or for `timeout` seconds, and do what there is to do.
@@ -271,7 +273,7 @@ class Connection:
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
         client.on_log = self._on_log
-        client.on_socket_open = _without_delay
+        client.on_socket_open = _tune
         client.on_socket_register_write = _leave_it_to_turn
         return client
 
@@ -283,6 +285,7 @@ class Connection:
                 answered=self.accepted,
                 tls=self._settings.tls,
                 certificate=self._settings.certificate is not None,
+                fault=None if self.accepted else fault_of_identity(self._settings),
             )
 
     # paho's callbacks: they run inside connect() and turn(), in our own thread.
@@ -367,6 +370,8 @@ def _leave_it_to_turn(_client: Client, _userdata: object, _sock: object) -> None
     """
 
 
-def _without_delay(_client: Client, _userdata: object, sock: Any) -> None:
+def _tune(_client: Client, _userdata: object, sock: Any) -> None:
     # Two alerts in a row are not to wait for each other's acknowledgement by TCP.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Else the kernel sends again for a quarter of an hour before it gives a dead connection up.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED_MILLISECONDS)

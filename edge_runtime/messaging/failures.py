@@ -34,6 +34,18 @@ _EXPIRED, _NOT_YET_VALID = 10, 9
 _UNKNOWN_AUTHORITY = {2, 18, 19, 20, 21}
 _WRONG_NAME = {62, 64}
 
+_ALERTS = {
+    "CERTIFICATE_REVOKED": "it has been revoked; a new one, for a new key, is asked for",
+    "CERTIFICATE_EXPIRED": "it has expired by the broker's clock; a renewed one is asked for",
+    "UNKNOWN_CA": "it is from an authority that the broker does not trust; one from the authority "
+    "in the broker's CA file is asked for",
+    "BAD_CERTIFICATE": "it is not valid yet by the broker's clock, or it is damaged; a certificate "
+    "that is valid now is asked for, or a broker's clock that is right",
+    "UNSUPPORTED_CERTIFICATE": "it is not one for clients (extended key usage clientAuth)",
+}
+"""What the broker says of our certificate: RFC 8446, 6.2, in OpenSSL's names."""
+_ABOUT_DATES = {"CERTIFICATE_EXPIRED", "BAD_CERTIFICATE"}
+
 _CONNACK = {
     0x84: "it does not speak MQTT 5",
     0x85: "it does not accept the client id",
@@ -75,18 +87,32 @@ def dismissed(address: str, code: int, name: str) -> MqttError:
     )
 
 
-def not_connected(address: str, error: OSError) -> MqttError:
-    """Connecting failed with `error`, in the network or in TLS."""
+def not_connected(address: str, error: OSError, fault: str | None = None) -> MqttError:
+    """Connecting failed with `error`, in the network or in TLS.
+
+    Args:
+        address: the broker's.
+        error: what the system said.
+        fault: what is wrong with our own certificate, as far as we can tell; see `lost`.
+    """
     match error:
         case ssl.SSLCertVerificationError():
             return BrokerRefusedError(_certificate(address, error))
         case ssl.SSLError():
-            return _tls(address, str(error.reason))
+            return _tls(address, str(error.reason), fault)
         case _:
             return BrokerUnreachableError(_network(address, error))
 
 
-def lost(address: str, detail: str, *, answered: bool, tls: bool, certificate: bool) -> MqttError:
+def lost(
+    address: str,
+    detail: str,
+    *,
+    answered: bool,
+    tls: bool,
+    certificate: bool,
+    fault: str | None = None,
+) -> MqttError:
     """The connection broke.
 
     Args:
@@ -95,14 +121,18 @@ def lost(address: str, detail: str, *, answered: bool, tls: bool, certificate: b
         answered: whether the broker had accepted the connection before.
         tls: whether it was encrypted.
         certificate: whether we showed a client certificate.
+        fault: what is wrong with that certificate, as far as we can tell: a sentence about it
+            without its subject, as ``expired on ...``.
     """
     # In TLS 1.3 the broker rejects our certificate only after the handshake is over for us.
     if reason := re.search(r"\[SSL: (\w+)\]", detail):
-        return _tls(address, reason[1])
+        return _tls(address, reason[1], fault)
     if "malformed packet" in detail:
         return BrokerUnreachableError(f"the broker {address} sent something that is not MQTT 5")
     if answered:
         return BrokerUnreachableError(f"the connection with the broker {address} broke")
+    if fault:
+        return BrokerRefusedError(_rejected(address, f"it {fault}"))
     if not tls:
         hint = "is this its port for TLS?"
     else:
@@ -168,7 +198,7 @@ def _certificate(address: str, error: ssl.SSLCertVerificationError) -> str:
     return f"the certificate of the broker {address} cannot be trusted ({error.verify_message})"
 
 
-def _tls(address: str, reason: str) -> MqttError:
+def _tls(address: str, reason: str, fault: str | None) -> MqttError:
     if "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason:
         return BrokerRefusedError(
             f"the broker {address} asks for a client certificate: set certificate and key"
@@ -179,12 +209,19 @@ def _tls(address: str, reason: str) -> MqttError:
             "or 1.3"
         )
     if "ALERT" in reason:
-        words = reason.rpartition("ALERT_")[2].lower().replace("_", " ")
-        return BrokerRefusedError(
-            f"the broker {address} rejects the client certificate ({words}): it has to be in "
-            "date and from an authority that the broker trusts"
+        alert = reason.rpartition("ALERT_")[2]
+        other = (
+            f"it calls it {alert.lower().replace('_', ' ')}; one that is in date and from an "
+            "authority that the broker trusts is asked for"
         )
+        # What the broker calls a bad certificate may be one that is not valid yet.
+        told = f"it {fault}" if fault and alert in _ABOUT_DATES else _ALERTS.get(alert, other)
+        return BrokerRefusedError(_rejected(address, told))
     return BrokerRefusedError(
         f"the broker {address} does not answer in TLS ({reason.lower().replace('_', ' ')}): is "
         "this its port without TLS?"
     )
+
+
+def _rejected(address: str, why: str) -> str:
+    return f"the broker {address} rejects the client certificate: {why}"

@@ -42,6 +42,9 @@ from edge_runtime.messaging.topics import TopicError, Topics
 _log = logging.getLogger(__name__)
 
 _JSON = "application/json"
+_RECONNECT = Backoff(4.0, 20.0, jitter=1.0)
+"""A thousand boards lose one broker in one instant. The longest wait, and opening a connection, are
+less than the 30 s in which alerts have to flow again."""
 _LONGEST_TURN = 1.0
 _STUCK_SECONDS = 60.0
 """Longer than opening a connection takes, with a resolver that does not answer."""
@@ -109,7 +112,7 @@ class Publisher:
             settings: where the broker is.
             outbox: where the alerts wait. Its `on_commit` becomes this publisher's.
             topics: those of this device.
-            reconnect: the waits between connections, 0.5 to 30 s.
+            reconnect: the waits between connections, up to 4 s at first, then up to 20 s.
             retry: the waits while the broker has nobody to give the alerts to, 4 to 30 s.
             stall_after: seconds without any acknowledgement, while one is due, after which the
                 connection is given up.
@@ -117,7 +120,7 @@ class Publisher:
         self._settings = settings
         self._outbox = outbox
         self._topics = topics
-        self._reconnect = reconnect or Backoff()
+        self._reconnect = reconnect or _RECONNECT
         self._delivery = Delivery(retry or Backoff(4.0, 30.0))
         self._stall_after = stall_after
         self._will = self._status_message({"state": "offline", "reason": "connection lost"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_runtime.messaging.failures import MqttSettingsError
@@ -47,7 +48,7 @@ class MqttSettings:
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
-    keepalive: int = 15
+    keepalive: int = 10
 
     def __post_init__(self) -> None:
         _require_host(self.host)
@@ -102,6 +103,20 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext:
     if settings.certificate and settings.key:
         _load_identity(context, settings.certificate, settings.key)
     return context
+
+
+def fault_of_identity(settings: MqttSettings) -> str | None:
+    """What is wrong with the dates of the client certificate, as the end of a sentence about it."""
+    if settings.certificate is None:
+        return None
+    from edge_runtime.certificates import read_certificates
+
+    now = datetime.now(UTC)
+    try:
+        faults = [each.fault(now) for each in read_certificates(settings.certificate)]
+    except (OSError, ValueError):  # `tls_context` tells of files that cannot be used
+        return None
+    return next(filter(None, faults), None)
 
 
 def _load_identity(context: ssl.SSLContext, certificate: Path, key: Path) -> None:

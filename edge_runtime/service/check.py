@@ -37,6 +37,7 @@ def check(path: Path, *, live: bool) -> Iterator[Finding]:
             yield Finding(False, "configuration", str(problem))
         return
     yield Finding(True, "configuration", _summary(config))
+    yield from _certificate(config)
     if live:
         yield _model(config)
         for camera in config.cameras:
@@ -52,6 +53,18 @@ def _summary(config: Config) -> str:
         f"{config.path} is valid; site {config.device.site}, device {config.device.name}, "
         f"cameras {cameras}; rules {rules}; broker {broker}"
     )
+
+
+def _certificate(config: Config) -> Iterator[Finding]:
+    """Whose certificate the device has; for how long it is valid."""
+    from edge_runtime.service import identity
+
+    wrong = identity.mismatch(config)
+    if wrong:
+        yield Finding(False, "certificate", wrong)
+    for text in identity.warnings(config):
+        if text != wrong:
+            yield Finding(True, "certificate", text)
 
 
 def _model(config: Config) -> Finding:
@@ -86,13 +99,29 @@ def _camera(camera: CameraConfig) -> Finding:
 
 def _broker(config: Config) -> Finding:
     from edge_runtime.messaging.failures import MqttError
-    from edge_runtime.messaging.probe import probe
+    from edge_runtime.messaging.probe import probe, shake_hands
     from edge_runtime.service import wiring
 
     settings = wiring.mqtt_settings(config)
     if settings is None:
         return Finding(True, "broker", "none is configured: alerts stay on the device")
     try:
+        # A broker that takes the client id from the certificate would throw the daemon out.
+        if settings.certificate and (link := _link_of_daemon(config)):
+            text = f"{shake_hands(settings)}; the daemon that runs says that it is {link}"
+            return Finding(True, "broker", text)
         return Finding(True, "broker", probe(settings))
     except MqttError as error:
         return Finding(False, "broker", str(error))
+
+
+def _link_of_daemon(config: Config) -> str | None:
+    """How the link of the daemon that runs this configuration is; None where none runs."""
+    from edge_runtime.service.control import NotRunningError
+    from edge_runtime.service.status import ask_daemon
+
+    try:
+        link = ask_daemon(config.path)["mqtt"]
+    except NotRunningError:
+        return None
+    return str(link["link"]) if link else None

@@ -25,7 +25,7 @@ from edge_runtime.messaging.connection import Message
 from edge_runtime.messaging.publisher import Publisher
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.report import Health, LinkReport
-from edge_runtime.service import board, models, wiring
+from edge_runtime.service import board, identity, models, wiring
 from edge_runtime.service.commanding import Action, CommandDesk
 from edge_runtime.service.control import SOCKET_NAME, ControlServer
 from edge_runtime.service.fleet import Fleet
@@ -128,6 +128,7 @@ class Daemon:
         model = self._model  # a reload in the main thread may replace it
         return [
             *([model.warning] if model and model.warning else []),
+            *identity.warnings(self._config),
             *(
                 f"rule {rule} of camera {camera} rests until {rfc3339(until)}"
                 for camera, rule, until in self._fleet.rests.at(time.time())

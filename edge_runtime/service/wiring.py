@@ -129,10 +129,12 @@ def mqtt_settings(config: Config) -> MqttSettings | None:
     if mqtt is None:
         return None
     tls = mqtt.tls
+    # A broker that knows its clients by their certificates asks for the name in it.
+    certified = device.name if tls and tls.certificate else None
     return MqttSettings(
         host=mqtt.host,
         port=mqtt.port,
-        client_id=mqtt.client_id or default_client_id(device.site, device.name),
+        client_id=mqtt.client_id or certified or default_client_id(device.site, device.name),
         username=mqtt.username,
         password=mqtt.password.get_secret_value() if mqtt.password else None,
         tls=tls is not None,

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
 
+from edge_runtime.certificates import read_certificates
 from edge_runtime.config import TlsConfig, load
-from edge_runtime.config.certificates import Validity, validities
 from edge_runtime.config.values import Context
 from tests.certificates import Authority
 from tests.unit.config.conftest import Complain
@@ -58,7 +58,8 @@ def test_the_dates_of_a_certificate_are_read(
 ) -> None:
     path = tmp_path / "certificate.pem"
     path.write_bytes(self_signed(first, last))
-    assert validities(path) == [Validity(first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))]
+    (read,) = read_certificates(path)
+    assert (read.first, read.last) == (first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
 
 
 def test_the_authorities_that_this_system_trusts_are_read(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_the_authorities_that_this_system_trusts_are_read(tmp_path: Path) -> Non
     ders = context.get_ca_certs(binary_form=True)
     path.write_text("".join(map(ssl.DER_cert_to_PEM_cert, ders)), encoding="ascii")
     told = [datetime.fromtimestamp(ssl.cert_time_to_seconds(c["notAfter"]), UTC) for c in known]
-    assert [validity.last for validity in validities(path)] == told
+    assert [certificate.last for certificate in read_certificates(path)] == told
 
 
 def test_certificates_in_order_are_taken(tmp_path: Path, authority: Authority) -> None:

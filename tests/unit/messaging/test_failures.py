@@ -76,8 +76,44 @@ AT = "broker:8883"
                 certificate=True,
             ),
             BrokerRefusedError,
-            "the broker broker:8883 rejects the client certificate (certificate revoked): it has "
-            "to be in date and from an authority that the broker trusts",
+            "the broker broker:8883 rejects the client certificate: it has been revoked; a new "
+            "one, for a new key, is asked for",
+        ),
+        (
+            lost(
+                AT,
+                "failed: [SSL: TLSV1_ALERT_ACCESS_DENIED] x",
+                answered=False,
+                tls=True,
+                certificate=True,
+            ),
+            BrokerRefusedError,
+            "the broker broker:8883 rejects the client certificate: it calls it access denied; one "
+            "that is in date and from an authority that the broker trusts is asked for",
+        ),
+        (
+            lost(
+                AT,
+                "failed: [SSL: SSLV3_ALERT_BAD_CERTIFICATE] x",
+                answered=False,
+                tls=True,
+                certificate=True,
+                fault="is not valid before 2031",
+            ),
+            BrokerRefusedError,
+            "the broker broker:8883 rejects the client certificate: it is not valid before 2031",
+        ),
+        (
+            lost(
+                AT,
+                "failed: [SSL: SSLV3_ALERT_CERTIFICATE_EXPIRED] x",
+                answered=False,
+                tls=True,
+                certificate=True,
+            ),
+            BrokerRefusedError,
+            "the broker broker:8883 rejects the client certificate: it has expired by the "
+            "broker's clock; a renewed one is asked for",
         ),
         (
             lost(
