@@ -153,6 +153,16 @@ class Outbox:
             for sequence, camera, rule, severity, payload in rows
         ]
 
+    def spans(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Which alerts from `first` to `last` wait: neighbours as pairs of first and last."""
+        with self._mutex, self._explained():
+            return self._connection.execute(
+                "SELECT min(sequence), max(sequence) FROM"
+                " (SELECT sequence, sequence - row_number() OVER (ORDER BY sequence) AS island"
+                " FROM alerts WHERE sequence BETWEEN ? AND ?) GROUP BY island ORDER BY island",
+                (first, last),
+            ).fetchall()
+
     def delivered(self, sequences: Iterable[int]) -> None:
         """Forget these alerts, in one transaction: give many at a time, each costs a sync."""
         with self._mutex, self._explained(), self._connection:

@@ -135,6 +135,10 @@ class Connection:
         received: the messages that came since the list was last emptied.
         refusals: the subscriptions that the broker refused, with its reason, since the list was
             last emptied.
+        in_flight: how many messages wait for the broker's answer.
+        waits_since: since when, in monotonic seconds, an answer is due and none came; None while
+            none is due.
+        answered: whether the broker has ever answered a message.
         failure: why the connection ended; None while it lives or when we closed it.
     """
 
@@ -152,6 +156,9 @@ class Connection:
         self.answers: list[Answer] = []
         self.received: list[Received] = []
         self.refusals: list[tuple[str, str]] = []
+        self.in_flight = 0
+        self.waits_since: float | None = None
+        self.answered = False
         self._subscriptions: dict[int, list[str]] = {}
         self.failure: MqttError | None = None
         self._client = self._make_client(will)
@@ -205,6 +212,11 @@ class Connection:
             self._fail()
         return wake in ready
 
+    @property
+    def free(self) -> bool:
+        """Whether the broker lets one more message be in flight."""
+        return self.in_flight < self.receive_maximum
+
     def publish(self, message: Message) -> int | None:
         """Send `message`: its number, or None where the broker takes no packet as large."""
         properties = message.properties(PacketTypes.PUBLISH)
@@ -213,6 +225,9 @@ class Connection:
         size = _FIXED_HEADER + 4 + len(message.topic.encode()) + packed + len(payload)
         if size > self.maximum_packet_size:
             return None
+        self.in_flight += 1
+        if self.waits_since is None:
+            self.waits_since = monotonic()
         return self._client.publish(
             message.topic, payload, qos=1, retain=message.retain, properties=properties
         ).mid
@@ -324,6 +339,9 @@ class Connection:
         reason: ReasonCode,
         _properties: Properties,
     ) -> None:
+        self.answered = True
+        self.in_flight -= 1
+        self.waits_since = monotonic() if self.in_flight else None
         self.answers.append(Answer(message, reason.value, str(reason)))
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:

@@ -15,6 +15,7 @@ from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.backoff import Backoff
 from edge_runtime.messaging.link import LinkState
 from edge_runtime.messaging.publisher import Publisher
+from edge_runtime.messaging.receipts import AcknowledgedBy
 from edge_runtime.messaging.settings import MqttSettings
 from edge_runtime.messaging.topics import Topics
 from tests.broker import Broker, wait_for
@@ -72,7 +73,12 @@ def make_device(tmp_path: Path) -> Iterator[MakeDevice]:
             broker: Broker, publisher: dict[str, Any] | None = None, **settings: Any
         ) -> Device:
             outbox = stack.enter_context(Outbox(tmp_path / "o.db", Origin("branch-7", "atm-1")))
-            options = {"reconnect": QUICK, "retry": QUICK, **(publisher or {})}
+            options = {
+                "acknowledged_by": AcknowledgedBy.BROKER,
+                "reconnect": QUICK,
+                "retry": QUICK,
+                **(publisher or {}),
+            }
             made = Publisher(
                 MqttSettings(
                     **{"host": broker.host, "port": broker.port, "client_id": "atm-1"} | settings

@@ -24,12 +24,20 @@ def send(delivery: Delivery, *sequences: int) -> None:
         delivery.sent(sequence, sequence)
 
 
+def due(delivery: Delivery, *waiting: int) -> list[int]:
+    """Which of the alerts that wait are to be sent now, if there is room for all."""
+    found: list[int] = []
+    while span := delivery.next_span():
+        found += [each for each in waiting if span[0] <= each <= span[1] and delivery.wanted(each)]
+    return found
+
+
 def test_one_goes_first_and_twenty_after_the_first_success() -> None:
     delivery = connected()
     assert delivery.room(0) == 1
     send(delivery, 1)
     assert delivery.room(0) == 0
-    assert delivery.answered(1, SUCCESS, 0.0) == (1, Verdict.DELIVERED)
+    assert delivery.answered(1, SUCCESS, 0.0) == (1, Verdict.TAKEN)
     assert delivery.room(0) == 20
 
 
@@ -51,8 +59,8 @@ def test_without_a_subscriber_the_alert_waits_and_is_sent_again_after_a_pause() 
     delivery.resume(now=101.9)
     assert delivery.room(0) == 0
     delivery.resume(now=104.0)
-    assert (delivery.cursor, delivery.room(0)) == (0, 1)
-    assert delivery.wanted(1)
+    assert delivery.room(0) == 1
+    assert due(delivery, 1, 2) == [1, 2]
 
 
 def test_pauses_grow_to_thirty_seconds_and_start_small_again_after_a_success() -> None:
@@ -86,7 +94,7 @@ def test_a_pause_waits_for_all_answers_and_does_not_send_again_what_was_taken() 
     assert delivery.room(0) == 0, "4 is still on its way"
     delivery.answered(4, NOBODY, 0.0)
     delivery.resume(now=60.0)
-    assert [number for number in (1, 2, 3, 4) if delivery.wanted(number)] == [2, 4]
+    assert due(delivery, 1, 2, 3, 4, 5) == [2, 4, 5]
 
 
 def test_a_new_connection_ends_the_pause_and_sends_what_was_not_answered_again() -> None:
@@ -94,8 +102,8 @@ def test_a_new_connection_ends_the_pause_and_sends_what_was_not_answered_again()
     send(delivery, 1)
     delivery.answered(1, NOBODY, 0.0)
     delivery.connected(65535, now=0.0)
-    assert (delivery.cursor, delivery.in_flight, delivery.room(0)) == (0, 0, 1)
-    assert delivery.wanted(1)
+    assert (delivery.in_flight, delivery.room(0)) == (0, 1)
+    assert due(delivery, 1, 2) == [1, 2]
 
 
 def test_an_alert_that_is_itself_at_fault_does_not_stop_those_behind_it() -> None:
@@ -130,7 +138,7 @@ def test_an_alert_that_breaks_the_connection_three_times_waits_until_the_rest_is
     delivery.resume(now=39.0)
     assert not delivery.wanted(1)
     delivery.resume(now=40.0)
-    assert delivery.cursor == 0
+    assert due(delivery, 1, 2) == [1]
     send(delivery, 1)
     assert delivery.broke() == 1
     delivery.connected(65535, now=100.0)
@@ -150,56 +158,108 @@ def test_no_alert_is_blamed_when_several_were_in_flight() -> None:
         delivery.answered(1, SUCCESS, 0.0)
         send(delivery, 2, 3)
         assert delivery.broke() is None
-        delivery.settled.clear()
         delivery.connected(65535, now=0.0)
 
 
 def test_what_was_set_aside_is_tried_again_after_ten_minutes_of_a_connection() -> None:
     delivery = connected()
+    assert due(delivery, 1, 2) == [1, 2]
     send(delivery, 1)
     delivery.answered(1, TOO_LARGE, 0.0)
+    delivery.resume(now=599.0)
+    assert due(delivery, 1, 2) == []
     delivery.resume(now=600.0)
-    assert delivery.wanted(1)
+    assert due(delivery, 1, 2) == [1]
+
+
+def test_what_is_asked_for_again_goes_before_what_is_new_and_each_number_once() -> None:
+    delivery = connected()
+    assert due(delivery, *range(1, 51)) == [*range(1, 51)]
+    delivery.more = True
+    delivery.send_again([(10, 12), (40, 60)])
+    delivery.send_again([(11, 14), (70, 80)])
+    assert due(delivery, *range(1, 54)) == [10, 11, 12, 13, 14, *range(40, 54)]
+    assert delivery.idle
+
+
+def test_what_found_no_room_is_sent_later() -> None:
+    delivery = connected()
+    assert due(delivery, *range(1, 51)) == [*range(1, 51)]
+    delivery.send_again([(10, 12)])
+    span = delivery.next_span()
+    assert span == (10, 12)
+    delivery.give_back((11, 12))
+    assert not delivery.idle
+    assert due(delivery, *range(1, 51)) == [11, 12]
+
+
+def test_starting_over_sends_all_that_still_waits_with_one_in_flight() -> None:
+    delivery = connected()
+    send(delivery, 1)
+    delivery.answered(1, SUCCESS, 0.0)
+    due(delivery, 2, 3, 4)
+    delivery.start_over()
+    assert delivery.room(0) == 1
+    assert due(delivery, 3, 4) == [3, 4]
+
+
+def test_an_alert_that_waits_no_longer_is_suspected_no_longer() -> None:
+    delivery = connected()
+    for _ in range(3):
+        delivery.connected(65535, now=0.0)
+        send(delivery, 1)
+        delivery.broke()
+    delivery.connected(65535, now=0.0)
+    assert delivery.set_aside == {1}
+    delivery.forget(1)
+    delivery.connected(65535, now=0.0)
+    assert delivery.set_aside == set()
 
 
 codes = st.sampled_from([SUCCESS, SUCCESS, SUCCESS, NOBODY, NOT_AUTHORIZED, TOO_LARGE])
 
 
 @given(st.lists(st.tuples(codes, st.booleans()), max_size=200), st.integers(1, 30))
-def test_whatever_the_broker_answers_every_alert_is_settled_in_the_end(
+def test_whatever_the_broker_answers_every_alert_is_taken_in_the_end(
     answers: list[tuple[int, bool]], receive_maximum: int
 ) -> None:
     outbox = list(range(1, 31))
     delivery = connected(receive_maximum)
-    pending_answers: list[int] = []
+    flying: list[tuple[int, int]] = []
+    taken: set[int] = set()
     message, now = 0, 0.0
 
     def turn() -> None:
         nonlocal message
         delivery.resume(now)
-        while room := delivery.room(0):
-            fetched = [number for number in outbox if number > delivery.cursor][:room]
+        while (room := delivery.room(0)) and (span := delivery.next_span()):
+            fetched = [number for number in outbox if number >= span[0]][:room]
+            if len(fetched) == room:
+                delivery.give_back((fetched[-1] + 1, span[1]))
             for sequence in fetched:
-                if delivery.wanted(sequence):
+                if sequence <= span[1] and delivery.wanted(sequence):
                     message += 1
                     delivery.sent(message, sequence)
-                    pending_answers.append(message)
-            if len(fetched) < room:
-                break
+                    flying.append((message, sequence))
         assert delivery.in_flight <= min(20, receive_maximum)
+
+    def answer(code: int) -> None:
+        number, sequence = flying.pop(0)
+        if delivery.answered(number, code, now) == (sequence, Verdict.TAKEN):
+            taken.add(sequence)
 
     for code, reconnect in answers:
         now += 31.0
         turn()
         if reconnect:
             delivery.connected(receive_maximum, now)
-            pending_answers.clear()
-        elif pending_answers:
-            delivery.answered(pending_answers.pop(0), code, now)
-    delivery.connected(receive_maximum, now=0.0)
-    pending_answers.clear()
+            flying.clear()
+        elif flying:
+            answer(code)
+    now += 1000.0  # also for what was set aside
     for _ in range(200):
         turn()
-        if pending_answers:
-            delivery.answered(pending_answers.pop(0), SUCCESS, now)
-    assert delivery.settled == set(outbox)
+        if flying:
+            answer(SUCCESS)
+    assert taken == set(outbox)
+    assert delivery.idle
