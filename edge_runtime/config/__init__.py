@@ -18,12 +18,14 @@ from edge_runtime.config.sections import (
     ZoneConfig,
     schema,
 )
+from edge_runtime.config.snapshots import PERSON, SnapshotsConfig
 from edge_runtime.config.values import FIXED_BY_BUNDLE, MODEL_KINDS
 
 __all__ = [
     "DAYS",
     "FIXED_BY_BUNDLE",
     "MODEL_KINDS",
+    "PERSON",
     "CameraConfig",
     "Config",
     "ConfigError",
@@ -35,6 +37,7 @@ __all__ = [
     "Problem",
     "RuleConfig",
     "ScheduleConfig",
+    "SnapshotsConfig",
     "TlsConfig",
     "ZoneConfig",
     "load",

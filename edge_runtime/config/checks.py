@@ -12,6 +12,7 @@ from typing import Any
 
 from edge_runtime.config.errors import Finding, dotted, shown, suggestion
 from edge_runtime.config.lines import Key
+from edge_runtime.config.snapshots import PERSON
 from edge_runtime.config.values import DEFAULT_CLASSES, FIXED_BY_BUNDLE, MODEL_KINDS
 
 Document = dict[str, Any]
@@ -38,6 +39,7 @@ def check(document: Document, labels: frozenset[str] | None) -> Iterator[Finding
         for what in ("zone", "line"):
             yield from _not_drawn(what, key, rule, cameras)
     yield from _model(document)
+    yield from _snapshots(document, labels)
     if labels is not None:
         yield from _unknown_classes(document, rules, labels)
 
@@ -58,6 +60,25 @@ def _model(document: Document) -> Iterator[Finding]:
             yield from _one_kind(kinds)
             if kinds:
                 yield from _belonging(kinds[0], model, on_duty=production(document))
+
+
+def _snapshots(document: Document, labels: frozenset[str] | None) -> Iterator[Finding]:
+    """Nobody is asked for a picture that is not made, and none is made that cannot be blurred."""
+    if "snapshots" not in document:
+        commands = document.get("commands")
+        for place, name in _texts(commands, "allow") if isinstance(commands, dict) else ():
+            if name == "snapshot":
+                yield Finding(
+                    ("commands", "allow", place),
+                    "'snapshot' asks for pictures, and none are made; the table [snapshots] is "
+                    "asked for, too",
+                )
+    elif labels is not None and PERSON not in labels:
+        yield Finding(
+            ("snapshots",),
+            f"needs a model that knows the class {shown(PERSON)}, because people's heads are "
+            "blurred; leave the table out",
+        )
 
 
 def _one_kind(kinds: list[str]) -> Iterator[Finding]:

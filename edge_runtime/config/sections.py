@@ -22,6 +22,7 @@ from pydantic_core import core_schema
 
 from edge_runtime.config.commands import CommandsConfig
 from edge_runtime.config.rules import RuleConfig
+from edge_runtime.config.snapshots import SnapshotsConfig
 from edge_runtime.config.values import (
     MODEL_KINDS,
     Host,
@@ -410,6 +411,9 @@ class Config(Section):
     commands: CommandsConfig = Field(
         default_factory=CommandsConfig,
         description="What the centre may ask this device for.",
+    )
+    snapshots: SnapshotsConfig | None = Field(
+        default=None, description="Pictures with blurred heads; without this table there are none."
     )
     cameras: Annotated[Listed[CameraConfig], Field(min_length=1)] = Field(
         description="The cameras, one table each."

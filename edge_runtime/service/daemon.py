@@ -20,15 +20,22 @@ from edge_runtime.alerts.signing import Signer
 from edge_runtime.capture.camera import Pace
 from edge_runtime.config import Config, load
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.messaging.commands import CommandName, RefusedError, RuleArguments
+from edge_runtime.messaging.commands import (
+    CommandName,
+    RefusedError,
+    RuleArguments,
+    SnapshotArguments,
+)
 from edge_runtime.messaging.connection import Message
 from edge_runtime.messaging.publisher import Publisher
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.report import Health, LinkReport
 from edge_runtime.service import board, identity, models, wiring
+from edge_runtime.service.album import Album
 from edge_runtime.service.commanding import Action, CommandDesk
 from edge_runtime.service.control import SOCKET_NAME, ControlServer
 from edge_runtime.service.fleet import Fleet
+from edge_runtime.service.snapshots import as_answer
 from edge_runtime.service.systemd import Notifier
 from edge_runtime.service.worker import Observe, nobody
 
@@ -43,6 +50,8 @@ _HEALTH_SECONDS = 30.0
 _WORKERS_STOP_SECONDS = 0.9
 _PUBLISHER_STOP_SECONDS = 0.7
 """Together less than the 2 s within which SIGTERM ends the daemon."""
+_SNAPSHOT_SECONDS = 3.0
+"""For so long a command waits for a camera's next frame."""
 _READY_WITHOUT_FRAMES_SECONDS = 10.0
 """A daemon whose cameras are all away is ready to say so."""
 
@@ -65,6 +74,7 @@ class Daemon:
         self._state = state = wiring.made_state_directory(config)
         self._outbox = Outbox(state / "outbox.sqlite", Origin(device.site, device.name))
         self._model: models.ReadyModel | None = None
+        self._album: Album | None = None
         self._signer = Signer(wiring.device_key(config))
         self._fleet = Fleet(pace, self._commit, observe)
         self._desk: CommandDesk | None = None
@@ -120,8 +130,9 @@ class Daemon:
     def _watch_with(self, config: Config) -> None:
         """Watch as `config` says; an EdgeRuntimeError leaves all as it was."""
         model = models.ready(config, self._state)
-        self._fleet.apply(config, model.settings, _WORKERS_STOP_SECONDS)
-        self._model = model
+        album = wiring.album(config)
+        self._fleet.apply(config, model.settings, _WORKERS_STOP_SECONDS, album)
+        self._model, self._album = model, album
 
     def _warnings(self) -> list[str]:
         """What is as it was configured or ordered, and has to be known all the same."""
@@ -170,6 +181,7 @@ class Daemon:
             CommandName.IDENTIFY: lambda _: self._identity(),
             CommandName.RELOAD: lambda _: self._reload(),
             CommandName.RULE: self._switch_rule,
+            CommandName.SNAPSHOT: self._take_snapshot,
         }
 
     def _identity(self) -> dict[str, Any]:
@@ -193,6 +205,19 @@ class Daemon:
             raise RefusedError(f"there is no rule {asked.rule!r} on {where}")
         self._health_due = 0.0
         return {"cameras": cameras, "rule": asked.rule, "enabled": asked.enabled}
+
+    def _take_snapshot(self, asked: SnapshotArguments) -> dict[str, Any]:
+        worker = self._fleet.camera(asked.camera)
+        if worker is None:
+            names = ", ".join(each.name for each in self._fleet)
+            raise RefusedError(
+                f"there is no camera {asked.camera!r}, only {names}"
+                if asked.camera
+                else f"a camera is asked for, one of {names}"
+            )
+        snapshot = worker.snapshot(_SNAPSHOT_SECONDS)
+        logger.warning("a snapshot is sent to the centre", extra={"camera": worker.name})
+        return {"camera": worker.name, **as_answer(snapshot)}
 
     def _watch(self) -> None:
         watchdog = self._notifier.watchdog_seconds
@@ -221,6 +246,8 @@ class Daemon:
         self._feed_watchdog(now)
         if not self._ready:
             self._become_ready(now)
+        if self._album:
+            self._album.tidy()
         if self._publisher:
             self._tell(self._publisher, now)
 

@@ -11,6 +11,7 @@ from edge_runtime.config import Config
 from edge_runtime.inference.model import ModelSettings, load_detector
 from edge_runtime.rules.switch import Rests
 from edge_runtime.service import wiring
+from edge_runtime.service.album import Album
 from edge_runtime.service.worker import Commit, Observe, Plan, Worker, nobody
 
 logger = logging.getLogger(__name__)
@@ -33,13 +34,20 @@ class Fleet:
     def __iter__(self) -> Iterator[Worker]:
         return iter(tuple(self._workers.values()))
 
-    def apply(self, config: Config, model: ModelSettings, stop_seconds: float) -> None:
+    def apply(
+        self,
+        config: Config,
+        model: ModelSettings,
+        stop_seconds: float,
+        album: Album | None = None,
+    ) -> None:
         """Start what is new, stop what is gone, replace what has changed, leave the rest alone.
 
         Args:
             config: what there is to watch.
             model: its model, ready to be loaded.
             stop_seconds: how long what stops may take.
+            album: keeps the snapshots; None: there are none.
 
         Raises:
             ModelError: a model cannot be used. Then nothing has been touched.
@@ -50,7 +58,7 @@ class Fleet:
             for place, plan in enumerate(plans)
             if self._plan_of(plan.camera.name) != plan
         }
-        fresh = self._make(changed)
+        fresh = self._make(changed, album)
         kept = {plan.camera.name for plan in plans} - {worker.name for worker in fresh}
         # A device that a camera is read from opens only once: stop before starting.
         gone = [worker for worker in self if worker.name not in kept]
@@ -77,6 +85,13 @@ class Fleet:
             self.rests.rest(name, rule, until)
         return having
 
+    def camera(self, name: str | None) -> Worker | None:
+        """The worker of the camera `name`; without a name, of the only one there is."""
+        by_name = {worker.name: worker for worker in self}
+        if name is None and len(by_name) == 1:
+            return next(iter(by_name.values()))
+        return by_name.get(name or "")
+
     def stop(self, reason: str, timeout: float) -> None:
         """Bring every worker to rest within `timeout` seconds."""
         stop_all(self, reason, timeout)
@@ -85,7 +100,7 @@ class Fleet:
         worker = self._workers.get(name)
         return worker.plan if worker else None
 
-    def _make(self, plans: Mapping[int, Plan]) -> list[Worker]:
+    def _make(self, plans: Mapping[int, Plan], album: Album | None) -> list[Worker]:
         """A worker a plan, each with an interpreter of its own: they are not thread-safe.
 
         The keys are the cameras' places, by which they are spread over the Edge TPUs.
@@ -93,11 +108,14 @@ class Fleet:
         return [
             Worker(
                 plan,
-                load_detector(wiring.sought(plan.model, plan.rules), nth=place),
+                load_detector(
+                    wiring.sought(plan.model, plan.rules, blurring=album is not None), nth=place
+                ),
                 self._pace,
                 self._commit,
                 self._observe,
                 rests=self.rests,
+                album=album,
             )
             for place, plan in plans.items()
         ]

@@ -41,12 +41,14 @@ class Analysed:
         tracks: the objects that are followed.
         looked: whether the detector ran; False while the motion gate rests it.
         failure: what the detector said when it failed; None where it did not.
+        detections: what it saw in this frame; None where it did not run, or failed.
     """
 
     alerts: list[Alert]
     tracks: tuple[Track, ...]
     looked: bool
     failure: str | None = None
+    detections: Detections | None = None
 
 
 class Pipeline:
@@ -74,9 +76,13 @@ class Pipeline:
         """Analyse `frame`; frames come in the order of their timestamps."""
         look = self._gate.step(frame, settled=self._tracker.settled)
         self._lap(Stage.MOTION)
-        failure = None
+        failure, detections = None, None
         if look:
-            failure = self._look(frame)
+            try:
+                detections = self._look(frame)
+            except InvokeError as error:
+                failure = str(error)
+                self._tracker.hold(frame.timestamp)
         else:
             self._tracker.rest(frame.timestamp)
         tracks = self._tracker.tracks
@@ -90,18 +96,14 @@ class Pipeline:
         )
         alerts = list(chain.from_iterable(rule.step(self._scene) for rule in self._rules))
         self._lap(Stage.RULES)
-        return Analysed(alerts, tracks, look, failure)
+        return Analysed(alerts, tracks, look, failure, detections)
 
     def finish(self, reason: str) -> list[Alert]:
         """No frame follows: end what is open, and say why."""
         return list(chain.from_iterable(rule.finish(self._scene, reason) for rule in self._rules))
 
-    def _look(self, frame: Frame) -> str | None:
-        """Detect and track; an inference that fails is not the same as nobody there."""
-        try:
-            detections = self._detector.detect(frame.image, self._lap)
-        except InvokeError as error:
-            self._tracker.hold(frame.timestamp)
-            return str(error)
+    def _look(self, frame: Frame) -> Detections:
+        """Detect and track; raises InvokeError, which is not the same as nobody there."""
+        detections = self._detector.detect(frame.image, self._lap)
         self._tracker.update(detections, (frame.width, frame.height), frame.timestamp)
-        return None
+        return detections

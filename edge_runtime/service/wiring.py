@@ -12,7 +12,7 @@ from edge_runtime.analysis.still_objects import StillObjects
 from edge_runtime.analysis.tracking import CONTINUE_FRACTION, Tracker, TrackerSettings
 from edge_runtime.bundle.trust import TrustedKeys
 from edge_runtime.capture.source import SourceSettings
-from edge_runtime.config import CameraConfig, Config, RuleConfig
+from edge_runtime.config import PERSON, CameraConfig, Config, RuleConfig
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.model import ModelSettings
 from edge_runtime.messaging.commands import Admission, CommandName
@@ -20,8 +20,10 @@ from edge_runtime.messaging.settings import MqttSettings, default_client_id
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.rules.rule import Rule
 from edge_runtime.rules.switch import Rests, Switched
+from edge_runtime.service.album import FOLDER_NAME, Album, Limits
 from edge_runtime.service.pipeline import Looks, Pipeline
 from edge_runtime.service.ruling import looks_for_things, rule_of
+from edge_runtime.service.snapshots import SURE_ENOUGH
 from edge_runtime.timing import Lap, no_lap
 
 
@@ -108,19 +110,22 @@ def source_settings(camera: CameraConfig) -> SourceSettings:
     )
 
 
-def sought(model: ModelSettings, rules: Iterable[RuleConfig] = ()) -> ModelSettings:
+def sought(
+    model: ModelSettings, rules: Iterable[RuleConfig] = (), *, blurring: bool = False
+) -> ModelSettings:
     """How `model` is loaded for the classes that `rules` ask for, or for all if there are none.
 
     The detector is asked for less sure detections than those that begin a track: the tracker
-    goes on with what it knows on their word.
+    goes on with what it knows on their word. For `blurring`, people are asked for in any case, and
+    all that resemble one.
     """
     classes = frozenset(label for rule in rules for label in rule.classes)
-    return replace(
-        model,
-        classes=classes or None,
-        threshold=model.threshold * CONTINUE_FRACTION,
-        thresholds={name: least * CONTINUE_FRACTION for name, least in model.thresholds.items()},
-    )
+    threshold = model.threshold * CONTINUE_FRACTION
+    thresholds = {name: least * CONTINUE_FRACTION for name, least in model.thresholds.items()}
+    if blurring:
+        classes = classes and classes | {PERSON}
+        thresholds[PERSON] = min(thresholds.get(PERSON, threshold), SURE_ENOUGH)
+    return replace(model, classes=classes or None, threshold=threshold, thresholds=thresholds)
 
 
 def mqtt_settings(config: Config) -> MqttSettings | None:
@@ -153,6 +158,15 @@ def admission(config: Config) -> Admission:
         frozenset(CommandName(name) for name in config.commands.allow),
         None if keys is None else TrustedKeys.read(keys).keys,
     )
+
+
+def album(config: Config) -> Album | None:
+    """Where snapshots are kept; None where there are none."""
+    snapshots = config.snapshots
+    if snapshots is None:
+        return None
+    limits = Limits(snapshots.keep_days * 24 * 3600, snapshots.keep_megabytes * 1_000_000)
+    return Album(state_directory(config) / FOLDER_NAME, limits)
 
 
 def device_key(config: Config) -> Path | None:

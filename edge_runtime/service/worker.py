@@ -13,14 +13,16 @@ from edge_runtime.alerts.alert import Alert, ModelIdentity
 from edge_runtime.alerts.outbox import OutboxError
 from edge_runtime.backoff import Backoff
 from edge_runtime.capture.camera import Camera, CameraState, Pace
-from edge_runtime.config import CameraConfig, Config, RuleConfig
+from edge_runtime.config import CameraConfig, Config, RuleConfig, SnapshotsConfig
 from edge_runtime.frame import Frame
 from edge_runtime.inference.failover import EngineState
 from edge_runtime.inference.model import Detector, ModelSettings
 from edge_runtime.report import CameraReport
 from edge_runtime.rules.switch import Rests
 from edge_runtime.service import wiring
+from edge_runtime.service.album import Album
 from edge_runtime.service.pipeline import Analysed
+from edge_runtime.service.snapshots import Photographer, Snapshot, SnapshotError
 from edge_runtime.timing import Stage, StageTimes
 
 logger = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ class Plan:
     rules: tuple[RuleConfig, ...]
     model: ModelSettings
     stamps: tuple[tuple[int, int], ...]
+    snapshots: SnapshotsConfig | None = None
 
     @classmethod
     def of(cls, camera: CameraConfig, config: Config, model: ModelSettings) -> Plan:
@@ -64,7 +67,7 @@ class Plan:
         files = (*twins, labels, model.edgetpu_path)
         stats = [path.stat() for path in files if path is not None and path.exists()]
         stamps = tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
-        return cls(camera, config.rules_for(camera.name), model, stamps)
+        return cls(camera, config.rules_for(camera.name), model, stamps, config.snapshots)
 
 
 class Worker:
@@ -79,6 +82,7 @@ class Worker:
         observe: Observe = nobody,
         *,
         rests: Rests | None = None,
+        album: Album | None = None,
     ) -> None:
         self.plan = plan
         self.times = StageTimes()
@@ -90,6 +94,7 @@ class Worker:
         self._pipeline = wiring.pipeline(
             plan.camera, plan.rules, plan.model, detector, self.times.lap, rests=rests
         )
+        self._photographer = Photographer(self.name, detector, album) if album else None
         self._stopping = threading.Event()
         self._stop_reason = "stopped"
         self._alive = time.monotonic()
@@ -193,6 +198,16 @@ class Worker:
             },
         }
 
+    def snapshot(self, timeout: float) -> Snapshot:
+        """The next frame, with blurred heads.
+
+        Raises:
+            SnapshotError: there is none within `timeout` seconds.
+        """
+        if self._photographer is None:
+            raise SnapshotError(f"camera {self.name} takes no snapshots: [snapshots] is not there")
+        return self._photographer.ask(timeout)
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             frame = self._camera.take(timeout=0.5)
@@ -222,6 +237,8 @@ class Worker:
             self._keep(alert)
         if analysed.alerts:
             self.times.lap(Stage.COMMIT)
+        if self._photographer:
+            self._photographer.after(frame, analysed)
         self._observe(frame, analysed)
 
     def _tell_failure(self, failure: str | None) -> None:

@@ -24,6 +24,7 @@ SECTIONS = {
     "[mqtt]": "MqttConfig",
     "[mqtt.tls]": "TlsConfig",
     "[commands]": "CommandsConfig",
+    "[snapshots]": "SnapshotsConfig",
     "[[cameras]]": "CameraConfig",
     "[cameras.motion]": "MotionConfig",
     "[[cameras.zones]]": "ZoneConfig",

@@ -60,7 +60,7 @@ CASES = [
     ('site = "paris-12"', r'site = "paris\u0000"', r"2: device.site: 'paris\x00' is not possible here; a name of 1 to 64 characters without spaces, '/', '+' and '#' (MQTT) is asked for"),
     ('[device]\nsite = "paris-12"\nname = "atm-1"', "device = 5", "1: device: 5 is a whole number; a table is asked for, e.g. [device]"),
     ('[device]\nsite = "paris-12"\nname = "atm-1"\n', "", "1: device: is missing; a table is asked for, e.g. [device]"),
-    ("[device]", 'colour = "red"\n[device]', "1: colour: is no key of the file's top level; known: 'cameras', 'commands', 'device', 'model', 'mqtt', 'rules'"),
+    ("[device]", 'colour = "red"\n[device]', "1: colour: is no key of the file's top level; known: 'cameras', 'commands', 'device', 'model', 'mqtt', 'rules', 'snapshots'"),
     ("[mqtt]", 'devise = "cpu"\n[mqtt]', "6: model.devise: is no key of [model]; did you mean 'device'?"),
     ("[mqtt]", 'device = "tpu:x"\n[mqtt]', "6: model.device: 'tpu:x' is not possible here; 'auto', 'cpu', 'tpu' or, for the first of several, 'tpu:0' is asked for"),
     ("[mqtt]", 'output = "sdd"\n[mqtt]', "6: model.output: 'sdd' is not known (did you mean 'ssd'?); one of 'auto', 'ssd', 'classifier', 'yolo', 'blazeface' is asked for"),
@@ -101,6 +101,7 @@ CASES = [
     ("[1, 1]]", "[640, 480]]", "17: cameras[0].zones[0].polygon: the zone lies outside the picture with [640, 480]; fractions of the picture's width and height from 0 to 1 are asked for: of 640 x 480 pixels, that point is [1, 1]"),
     ("[1, 1]]", "[320, 120]]", "17: cameras[0].zones[0].polygon: the zone lies outside the picture with [320, 120]; fractions of the picture's width and height from 0 to 1 are asked for: of 640 x 480 pixels, that point is [0.5, 0.25]"),
     ("[1, 1]]", "[1, 1.2]]", "17: cameras[0].zones[0].polygon: the zone lies outside the picture with [1, 1.2]; fractions of the picture's width and height from 0 to 1 are asked for"),
+    ("[mqtt]", "[commands]\nallow = [\"status\", \"snapshot\"]\n[mqtt]", "7: commands.allow[1]: 'snapshot' asks for pictures, and none are made; the table [snapshots] is asked for, too"),
     ("[[rules]]", "[[cameras.masks]]\npolygon = [[0, 0], [2, 0], [1, 1]]\n[[rules]]", "22: cameras[1].masks[0].polygon: the mask lies outside the picture with [2, 0]; fractions of the picture's width and height from 0 to 1 are asked for: divide pixels by the width and by the height"),
     ("[1, 1]]", "[1000, 800]]", "17: cameras[0].zones[0].polygon: the zone lies outside the picture with [1000, 800]; fractions of the picture's width and height from 0 to 1 are asked for: divide pixels by the width and by the height"),
     ("[1, 1]]", "]", "17: cameras[0].zones[0].polygon: [[0, 0], [1, 0]] has 2 entries; a list of 3 or more entries (each a list of 2 entries (each a number)) is asked for, e.g. polygon = [[0.1, 0.2], [0.9, 0.2], [0.9, 1.0], [0.1, 1.0]]"),
@@ -206,7 +207,7 @@ def test_an_empty_file_lacks_what_every_device_needs(complain: Complain) -> None
         (b"a = 1\nsite = \"Gen\xe8ve\"", "2: byte 0xe8 is not UTF-8; save the file as UTF-8"),
         ("a = " + "[" * 5000, " lists stand in lists too deeply to be read; no key needs more than three levels"),
         ("a = " + "1" * 5000, " a number has thousands of digits; no key needs more than five"),
-        ("a = 1" + "0" * 400, "1: a: is no key of the file's top level; known: 'cameras', 'commands', 'device', 'model', 'mqtt', 'rules'"),
+        ("a = 1" + "0" * 400, "1: a: is no key of the file's top level; known: 'cameras', 'commands', 'device', 'model', 'mqtt', 'rules', 'snapshots'"),
     ],
 )  # fmt: skip
 def test_what_is_not_toml_is_told_with_line_and_column(
