@@ -39,6 +39,7 @@ from edge_runtime.config.values import (
     Section,
     Source,
     Text,
+    TopicPrefix,
     context,
 )
 
@@ -266,6 +267,12 @@ class MqttConfig(Section):
         description="Seconds without traffic after which the device asks whether the broker is "
         "there; it waits as long again for the answer.",
         examples=[10],
+    )
+    home_assistant: TopicPrefix | None = Field(
+        default=None,
+        description="What the discovery topics of a Home Assistant begin with, which is to know "
+        "this device.",
+        examples=["homeassistant"],
     )
     tls: TlsConfig | None = Field(default=None, description="TLS; even an empty table turns it on.")
 

@@ -152,6 +152,18 @@ def _host(text: str) -> str:
     return text
 
 
+def _topic_prefix(text: str) -> str:
+    if not re.fullmatch(r"[^/+#\s]+(/[^/+#\s]+)*", text):
+        raise ValueError(
+            f"topics cannot begin with {shown(text)}; words without +, # and spaces, with / "
+            "between them, are asked for"
+        )
+    return text
+
+
+TopicPrefix = Annotated[Text, AfterValidator(_topic_prefix)]
+"""What topics begin with, without a slash at its end."""
+
 Host = Annotated[str, AfterValidator(_host)]
 """The name or address of a machine."""
 

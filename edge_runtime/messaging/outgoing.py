@@ -17,12 +17,13 @@ _MOST_ANSWERS = 100
 class Outgoing:
     """News, of which each topic's latest counts, and answers, which go out once.
 
-    `tell` and `answer` may be called from any thread, the rest from the publisher's own.
+    `tell`, `keep` and `answer` may be called from any thread, the rest from the publisher's own.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._news: dict[str, Message] = {}
+        self._kept: dict[str, Message] = {}
         self._answers: deque[Message] = deque(maxlen=_MOST_ANSWERS)
         """A broker that is away for long gets the latest."""
         self._in_flight: dict[int, Message] = {}
@@ -31,6 +32,11 @@ class Outgoing:
         """Send `message`, unless a newer one of its topic comes before it could be sent."""
         with self._lock:
             self._news[message.topic] = message
+
+    def keep(self, message: Message) -> None:
+        """Send `message` now and over every new connection, instead of the one before it."""
+        with self._lock:
+            self._kept[message.topic] = self._news[message.topic] = message
 
     def answer(self, message: Message) -> None:
         """Send `message` once."""
@@ -44,6 +50,8 @@ class Outgoing:
     def connected(self) -> None:
         """A new connection: of what went over the one before, nothing more will be heard."""
         self._in_flight.clear()
+        with self._lock:
+            self._news = {**self._kept, **self._news}
 
     def send(self, connection: Connection) -> None:
         """Send what there is, as long as the broker lets so much be in flight."""

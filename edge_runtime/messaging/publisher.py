@@ -238,6 +238,11 @@ class Publisher:
         self._outgoing.tell(Message(self._topics.health, _json(health), _JSON, retain=True))
         self._waker.wake()
 
+    def introduce(self, message: Message) -> None:
+        """Make the retained `message` known, now and after every reconnect."""
+        self._outgoing.keep(message)
+        self._waker.wake()
+
     def stats(self) -> PublisherStats:
         """How publishing goes, at this moment."""
         return PublisherStats(

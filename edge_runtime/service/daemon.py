@@ -169,6 +169,8 @@ class Daemon:
             self._send,
         )
         publisher.subscribe(topics.command("+"), self._desk.take)
+        if found := wiring.discovery(self._config):
+            publisher.introduce(found)
         return publisher
 
     def _send(self, message: Message) -> None:
@@ -341,6 +343,8 @@ class Daemon:
             self._config = config
             if relink:
                 self._relink()
+            elif self._publisher and (found := wiring.discovery(config)):
+                self._publisher.introduce(found)
             logger.info("the configuration is reloaded")
         finally:
             if self._ready:

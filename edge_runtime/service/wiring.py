@@ -15,7 +15,9 @@ from edge_runtime.capture.source import SourceSettings
 from edge_runtime.config import PERSON, CameraConfig, Config, RuleConfig
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.inference.model import ModelSettings
+from edge_runtime.messaging import home_assistant
 from edge_runtime.messaging.commands import Admission, CommandName
+from edge_runtime.messaging.connection import Message
 from edge_runtime.messaging.settings import MqttSettings, default_client_id
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.rules.rule import Rule
@@ -148,6 +150,20 @@ def mqtt_settings(config: Config) -> MqttSettings | None:
         key=tls.key if tls else None,
         keepalive=mqtt.keepalive,
     )
+
+
+def discovery(config: Config) -> Message | None:
+    """What Home Assistant is told of the device; None where it is told nothing."""
+    if config.mqtt is None or config.mqtt.home_assistant is None:
+        return None
+    cameras = [camera.name for camera in config.cameras]
+    watched = [
+        home_assistant.Watched(camera, rule.kind, rule.name)
+        for camera in cameras
+        for rule in config.rules_for(camera)
+    ]
+    topics = Topics(config.device.site, config.device.name)
+    return home_assistant.discovery(topics, config.mqtt.home_assistant, cameras, watched)
 
 
 def admission(config: Config) -> Admission:

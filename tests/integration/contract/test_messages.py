@@ -27,7 +27,8 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     with (
         Broker() as broker,
         Subscriber(broker, "edge/v1/#") as ears,
-        Daemon(folder, [*TABLES, mqtt(broker)]) as daemon,
+        Subscriber(broker, "homeassistant/#") as home,
+        Daemon(folder, [*TABLES, mqtt(broker, 'home_assistant = "homeassistant"')]) as daemon,
     ):
         daemon.wait_for_log("MQTT online")
         wait_for(lambda: ears.payloads("/alert/"), "an alert", 40)
@@ -37,7 +38,7 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         wait_for(lambda: len(ears.payloads("/response/")) == 2, "two answers")
         daemon.stop()
         wait_for(lambda: ears.payloads("/status")[-1]["state"] == "offline", "it says goodbye")
-        return ears.messages()
+        return ears.messages() + home.messages()
 
 
 def test_each_message_is_on_a_topic_of_the_contract_and_as_its_schema_says(
@@ -46,6 +47,8 @@ def test_each_message_is_on_a_topic_of_the_contract_and_as_its_schema_says(
     document = json.loads((FOLDER / "asyncapi.json").read_text(encoding="utf-8"))
     seen = set()
     for message in messages:
+        if message["topic"].startswith("homeassistant"):
+            continue
         name, channel = found(document, message["topic"])
         seen.add(name)
         if name == "command":  # the test's own
@@ -57,6 +60,16 @@ def test_each_message_is_on_a_topic_of_the_contract_and_as_its_schema_says(
         assert message["properties"]["content-type"] == kind["contentType"]
         assert message["qos"] == document["operations"][f"send-{name}"]["bindings"]["mqtt"]["qos"]
     assert seen == {"alert", "status", "health", "command", "response"}
+
+
+def test_home_assistant_is_told_of_topics_on_which_something_comes(
+    messages: list[dict[str, Any]],
+) -> None:
+    (told,) = [each["payload"] for each in messages if each["topic"].startswith("homeassistant")]
+    heard = {each["topic"] for each in messages}
+    asked = {entity["state_topic"] for entity in told["components"].values()}
+    assert asked - heard == {f"{ROOT}/alert/atm/camera-health"}
+    assert told["availability_topic"] in heard
 
 
 def found(document: Any, topic: str) -> tuple[str, Any]:

@@ -80,6 +80,7 @@ CASES = [
     ('path = "detector.tflite"', r'path = "a\nb"', r"5: model.path: 'a\nb' holds a character that cannot be printed; a path without one is asked for"),
     ('host = "broker"', 'host = "mqtts://me:secret@broker"', "7: mqtt.host: 'mqtts://***@broker' is a URL; the host alone is asked for, e.g. host = \"10.0.0.2\", and the port in a key of its own"),
     ('host = "broker"', 'host = ""', "7: mqtt.host: '' is too short; text that is not empty is asked for, e.g. host = \"mqtt.example.com\""),
+    ('host = "broker"', 'host = "broker"\nhome_assistant = "ha/#"', "8: mqtt.home_assistant: topics cannot begin with 'ha/#'; words without +, # and spaces, with / between them, are asked for"),
     ('host = "broker"', 'host = "my broker"', "7: mqtt.host: 'my broker' is no host; a host name or an IP address is asked for"),
     ('host = "broker"', 'host = "broker"\nport = 70000', "8: mqtt.port: 70000 is too large; a whole number from 1 to 65535 is asked for, e.g. port = 8883"),
     ('host = "broker"', 'host = "broker"\nusername = "a"\npassword = "b"\npassword_file = "c"', "9: mqtt.password: there is a password_file, too; only one of the two is asked for"),
