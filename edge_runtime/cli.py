@@ -10,10 +10,12 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from edge_runtime import __version__
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.provisioning import commands as provision
 
 _HELP = argparse.RawDescriptionHelpFormatter
 
@@ -54,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_schema(commands)
     _add_status(commands)
     _add_log(commands)
+    _add_provision(commands)
     return parser
 
 
@@ -485,6 +488,21 @@ def _log_verify(arguments: argparse.Namespace) -> int:
         print(problem.text, file=sys.stderr)
     print(report)
     return 0 if report.good else 1
+
+
+# provision
+
+
+def _add_provision(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "provision",
+        "make, certify, renew and revoke the identities of devices, centre and broker",
+        "edge-runtime provision request atm-1 --out /etc/edge-runtime/tls",
+    )
+    parser.epilog = provision.EXAMPLE
+    subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    provision.add_to(partial(_add, subcommands))
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,9 @@ class Broker:
         ca, certificate, key: PEM files for TLS; None for a listener without.
         client_certificates: whether clients have to show a certificate of that `ca`.
         extra: further lines of mosquitto.conf.
+        configuration: a whole mosquitto.conf in place of all that; the folders in it become this
+            broker's own.
+        files: what the configuration names, by its name below /etc/mosquitto.
     """
 
     def __init__(
@@ -57,20 +61,28 @@ class Broker:
         key: Path | None = None,
         client_certificates: bool = False,
         extra: Iterable[str] = (),
+        configuration: Path | None = None,
+        files: Mapping[str, Path] | None = None,
     ) -> None:
         self.host = "127.0.0.1"
         self.port = free_port()
         self._folder = Path()
         self._process: subprocess.Popen[bytes] | None = None
         self._users = users
+        self._files = files or {}
         self._lines = [
             f"listener {self.port} {self.host}",
             "user root",  # Otherwise it gives up root, and cannot read its folder then.
             "persistence true",
+            "persistence_location /var/lib/mosquitto/",
             "autosave_interval 1",
             "autosave_on_changes true",
             f"allow_anonymous {'false' if users else 'true'}",
         ]
+        if configuration:
+            shipped = configuration.read_text(encoding="utf-8")
+            listening = shipped.replace("listener 8883", f"listener {self.port} {self.host}")
+            self._lines = ["user root", *listening.splitlines()]
         if certificate:
             self._lines += [f"cafile {ca}", f"certfile {certificate}", f"keyfile {key}"]
             self._lines.append(f"require_certificate {'true' if client_certificates else 'false'}")
@@ -101,6 +113,19 @@ class Broker:
         """kill -9."""
         self._end(signal.SIGKILL)
 
+    def replace(self, name: str, path: Path) -> None:
+        """Put a copy of `path` where the configuration looks for /etc/mosquitto/`name`."""
+        place = self._folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+
+    def reload(self) -> None:
+        """SIGHUP: it reads its certificates, its rules and the list of the revoked anew."""
+        assert self._process
+        known = self.log.count("Reloading config")
+        self._process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.log.count("Reloading config") > known, "mosquitto reloads")
+
     def freeze(self) -> None:
         """Stop it from running, with all its connections open."""
         assert self._process
@@ -113,10 +138,13 @@ class Broker:
 
     def __enter__(self) -> Broker:
         self._folder = Path(tempfile.mkdtemp(prefix="edge-broker-"))
-        lines = [*self._lines, f"persistence_location {self._folder}/"]
+        lines = [*self._lines]
         if self._users:
             lines.append(f"password_file {self._write_passwords(self._users)}")
-        (self._folder / "mosquitto.conf").write_text("\n".join([*lines, ""]))
+        for name, path in self._files.items():
+            self.replace(name, path)
+        text = re.sub("/(etc|var/lib)/mosquitto/", f"{self._folder}/", "\n".join([*lines, ""]))
+        (self._folder / "mosquitto.conf").write_text(text)
         self.start()
         return self
 

@@ -1,0 +1,1 @@
+"""Identities of devices, centre and broker: an authority, and what it certifies."""
