@@ -67,6 +67,12 @@ _DISCONNECT = {
     0x98: "an administrator closed the connection",
 }
 
+_NOT_TAKEN = {
+    0x87: "its rules do not let this device write to its topics; the name in the certificate, or "
+    "the user name, has to be the one that they are for",
+    0x97: "it keeps no more for those who are away",
+}
+
 
 def refused(address: str, code: int, name: str) -> MqttError:
     """The broker's CONNACK said no."""
@@ -155,6 +161,12 @@ def stalled(address: str, seconds: float) -> MqttError:
     return BrokerUnreachableError(
         f"the broker {address} has acknowledged nothing for {seconds:g} s: connecting again"
     )
+
+
+def not_taken(code: int, name: str) -> str:
+    """The broker's PUBACK said no to an alert, and would say so to the next."""
+    why = _NOT_TAKEN.get(code)
+    return f"the broker does not take the alerts: {f'{why} ({name})' if why else name}"
 
 
 def _network(address: str, error: OSError) -> str:

@@ -31,6 +31,7 @@ from edge_runtime.messaging.receipts import (
 )
 from edge_runtime.messaging.sending import AlertSender
 from edge_runtime.messaging.settings import MqttSettings
+from edge_runtime.messaging.tls_files import TlsFiles
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.messaging.waking import Waker
 
@@ -151,6 +152,7 @@ class Publisher:
         self._alerts = AlertSender(outbox, topics, self._receipts, retry or Backoff(4.0, 30.0))
 
         self._link = Link(settings.address)
+        self._files = TlsFiles(settings)
         self._proven = False
         self._connections = 0
         self._heartbeat = monotonic()
@@ -284,6 +286,7 @@ class Publisher:
             MqttError: it could not be made, or it broke.
         """
         self._link.enter(LinkState.CONNECTING)
+        self._files.used()
         with Connection(self._settings, self._will) as connection:
             connection.open()
             if not self._accepted(connection):
@@ -292,7 +295,11 @@ class Publisher:
             self._begin(connection, began)
             try:
                 self._serve(connection)
-                self._say_goodbye(connection)
+                if self._stop_by is not None:
+                    self._say_goodbye(connection)
+                else:
+                    _log.info("the certificate files were replaced: connecting with the new ones")
+                    connection.disconnect(NETWORK_SECONDS)
             finally:
                 self._alerts.ended()
                 self._proven = connection.answered and monotonic() - began >= _PROVEN_SECONDS
@@ -319,8 +326,8 @@ class Publisher:
         self._tell_status()
 
     def _serve(self, connection: Connection) -> None:
-        """Send and receive until we are to stop."""
-        while not self._finished():
+        """Send and receive until we are to stop, or there are new certificates to be used."""
+        while not (self._finished() or self._files.replaced(monotonic())):
             now = monotonic()
             self._outgoing.send(connection)
             self._alerts.send(connection, now)

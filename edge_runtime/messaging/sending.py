@@ -17,6 +17,7 @@ from edge_runtime.messaging.delivery import (
     Delivery,
     Verdict,
 )
+from edge_runtime.messaging.failures import not_taken
 from edge_runtime.messaging.ranges import Span
 from edge_runtime.messaging.receipts import Receipts
 from edge_runtime.messaging.topics import TopicError, Topics
@@ -112,7 +113,7 @@ class AlertSender:
             case Verdict.TAKEN:
                 self._take(sequence, now)
             case Verdict.HELD:
-                reason = f"the broker does not take the alerts: {answer.name}"
+                reason = not_taken(answer.code, answer.name)
                 if reason != self.held:
                     _log.warning("%s; they wait in the outbox from number %d", reason, sequence)
                 self.held = reason

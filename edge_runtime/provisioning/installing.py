@@ -36,14 +36,19 @@ def install(new: Path, config: Config) -> Path | None:
         return None
     try:
         certificate = read_certificates(new)[0]
-        check_key(new, tls.key)
-        _check_issuer(content, tls.ca.read_bytes())
+        fault = certificate.fault(datetime.now(UTC)) or _fault_of_issuer(content, tls.ca)
     except OSError as error:
         raise ProvisioningError(f"{error.filename} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise ProvisioningError(f"the certificate {new} is not taken: {error}") from error
-    if fault := certificate.fault(datetime.now(UTC)):
-        raise ProvisioningError(f"the certificate {new} is not taken: it {fault}")
+        fault = str(error)
+    if fault:
+        raise ProvisioningError(f"the certificate {new} is not taken, for it {fault}")
+    try:
+        check_key(new, tls.key)
+    except OSError as error:
+        raise ProvisioningError(f"the key {tls.key} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ProvisioningError(f"the certificate {new} is not taken: {tls.key} {error}") from error
     if certificate.name != config.device.name:
         raise ProvisioningError(
             f"the certificate {new} is for {certificate.name!r}, and this device is "
@@ -53,11 +58,12 @@ def install(new: Path, config: Config) -> Path | None:
     return tls.certificate
 
 
-def _check_issuer(content: bytes, authorities: bytes) -> None:
+def _fault_of_issuer(content: bytes, ca: Path) -> str | None:
     certificate = x509.load_pem_x509_certificate(content)
-    for authority in x509.load_pem_x509_certificates(authorities):
+    for authority in x509.load_pem_x509_certificates(ca.read_bytes()):
         try:
-            return certificate.verify_directly_issued_by(authority)
+            certificate.verify_directly_issued_by(authority)
         except (ValueError, TypeError, InvalidSignature):
             continue
-    raise ValueError("none of the authorities in the configuration's ca signed it")
+        return None
+    return f"was signed by none of the authorities in {ca}"

@@ -406,7 +406,9 @@ def test_an_alert_that_is_not_authorised_waits(make_device: MakeDevice, tmp_path
         device.commit(3)
         wait_for(lambda: device.publisher.stats().held, "the alerts are held")
         assert device.publisher.stats().held == (
-            "the broker does not take the alerts: Not authorized"
+            "the broker does not take the alerts: its rules do not let this device write to its "
+            "topics; the name in the certificate, or the user name, has to be the one that they "
+            "are for (Not authorized)"
         )
         assert device.outbox.depth() == 3
 
