@@ -105,6 +105,8 @@ class CameraReport(TypedDict):
     dropped: int
     """How many of them were replaced by a newer one before they were looked at."""
     reconnects: int
+    conditions: list[str]
+    """What is wrong with its picture: `covered`, `frozen` and the like; docs/camera-health.md."""
     state_changes: dict[str, int]
     """How often it came into each state."""
     last_error: str | None

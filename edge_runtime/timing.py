@@ -16,6 +16,7 @@ class Stage(StrEnum):
     WAIT = "wait"
     DECODE = "decode"
     MOTION = "motion"
+    HEALTH = "camera health"
     TENSOR = "into tensor"
     INVOKE = "invoke"
     OUTPUTS = "outputs"

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from edge_runtime.alerts.alert import Severity
 from edge_runtime.config.commands import CommandsConfig
 from edge_runtime.config.rules import RuleConfig
 from edge_runtime.config.snapshots import SnapshotsConfig
@@ -334,6 +335,18 @@ class MotionConfig(Section):
     )
 
 
+class HealthConfig(Section):
+    """What is told of the camera itself: that it is covered, turned, frozen and the like."""
+
+    enabled: bool = Field(default=True, description="false: nothing is told of the camera itself.")
+    severity: Severity | None = Field(
+        default=None,
+        strict=False,
+        description="How urgent its alerts are; by default as urgent as each condition is.",
+        examples=["high"],
+    )
+
+
 class ZoneConfig(Section):
     """A part of a camera's picture."""
 
@@ -396,6 +409,9 @@ class CameraConfig(Section):
         examples=[5.0],
     )
     motion: MotionConfig = Field(default=MotionConfig(), description="When the detector may rest.")
+    health: HealthConfig = Field(
+        default_factory=HealthConfig, description="What is told of the camera itself."
+    )
     zones: Listed[ZoneConfig] = Field(
         default=(), description="Parts of the picture that rules name."
     )

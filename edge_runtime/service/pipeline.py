@@ -1,4 +1,4 @@
-"""The middle of a frame's way: motion gate, detector, tracker, rules.
+"""The middle of a frame's way: motion gate, camera health, detector, tracker, rules.
 
 Pure but for the detector's own memory: no I/O, no wall clock, no randomness. The same frames give
 the same alerts at any speed.
@@ -12,12 +12,15 @@ from itertools import chain
 from typing import Protocol
 
 from edge_runtime.alerts.alert import Alert
+from edge_runtime.analysis.camera_health.conditions import Condition
+from edge_runtime.analysis.glance import Glancer
 from edge_runtime.analysis.motion import MotionGate
 from edge_runtime.analysis.still_objects import StillObjects
 from edge_runtime.analysis.tracking import Tracker
 from edge_runtime.detections import Detections
 from edge_runtime.frame import Frame, Image
 from edge_runtime.inference.engine import InvokeError
+from edge_runtime.rules.camera_health import CameraHealth
 from edge_runtime.rules.rule import Rule
 from edge_runtime.scene import Scene
 from edge_runtime.timing import Lap, Stage, no_lap
@@ -63,6 +66,7 @@ class Pipeline:
         lap: Lap = no_lap,
         *,
         things: StillObjects | None = None,
+        health: CameraHealth | None = None,
     ) -> None:
         self._detector = detector
         self._gate = gate
@@ -70,12 +74,19 @@ class Pipeline:
         self._rules = tuple(rules)
         self._lap = lap
         self._things = things
+        self._health = health
+        self._glancer = Glancer()
         self._scene = Scene(0.0, 0.0, ())
 
     def step(self, frame: Frame) -> Analysed:
         """Analyse `frame`; frames come in the order of their timestamps."""
-        look = self._gate.step(frame, settled=self._tracker.settled)
+        glance = self._glancer(frame.image) if self._health else None
+        look = self._gate.step(frame, settled=self._tracker.settled, glance=glance)
         self._lap(Stage.MOTION)
+        alerts: list[Alert] = []
+        if self._health and glance:
+            alerts += self._health.step(glance, frame.timestamp, frame.wall_time)
+            self._lap(Stage.HEALTH)
         failure, detections = None, None
         if look:
             try:
@@ -94,13 +105,24 @@ class Pipeline:
             still=self._things.step(frame, tracks) if self._things else (),
             aspect=frame.width / frame.height,
         )
-        alerts = list(chain.from_iterable(rule.step(self._scene) for rule in self._rules))
+        alerts += chain.from_iterable(rule.step(self._scene) for rule in self._rules)
         self._lap(Stage.RULES)
         return Analysed(alerts, tracks, look, failure, detections)
 
+    def idle(self, timestamp: float, wall_time: float) -> list[Alert]:
+        """What is to be told at `timestamp`, on the frames' clock, at which no frame has come."""
+        return self._health.idle(timestamp, wall_time) if self._health else []
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What is wrong with the camera; may be asked from any thread."""
+        return self._health.present if self._health else ()
+
     def finish(self, reason: str) -> list[Alert]:
         """No frame follows: end what is open, and say why."""
-        return list(chain.from_iterable(rule.finish(self._scene, reason) for rule in self._rules))
+        alerts = self._health.finish(self._scene.timestamp, reason) if self._health else []
+        alerts += chain.from_iterable(rule.finish(self._scene, reason) for rule in self._rules)
+        return alerts
 
     def _look(self, frame: Frame) -> Detections:
         """Detect and track; raises InvokeError, which is not the same as nobody there."""

@@ -20,6 +20,7 @@ from edge_runtime.messaging.commands import Admission, CommandName
 from edge_runtime.messaging.connection import Message
 from edge_runtime.messaging.settings import MqttSettings, default_client_id
 from edge_runtime.messaging.topics import Topics
+from edge_runtime.rules.camera_health import SEVERITIES, CameraHealth, HealthSettings
 from edge_runtime.rules.rule import Rule
 from edge_runtime.rules.switch import Rests, Switched
 from edge_runtime.service.album import FOLDER_NAME, Album, Limits
@@ -92,7 +93,29 @@ def pipeline(
     )
     switched = [_switched(rule, camera, rests or Rests()) for rule in rules]
     things = StillObjects() if looks_for_things(rules) else None
-    return Pipeline(detector, MotionGate(gate), Tracker(tracker), switched, lap, things=things)
+    return Pipeline(
+        detector,
+        MotionGate(gate),
+        Tracker(tracker),
+        switched,
+        lap,
+        things=things,
+        health=_health(camera),
+    )
+
+
+def _health(camera: CameraConfig) -> CameraHealth | None:
+    health = camera.health
+    if not health.enabled:
+        return None
+    return CameraHealth(
+        HealthSettings(
+            camera.name,
+            severities=dict.fromkeys(SEVERITIES, health.severity) if health.severity else {},
+            # Told by the time at which the camera counts as lost, not after it.
+            silent_after=max(0.8 * camera.stale_after, 2 / camera.fps if camera.fps else 0.0),
+        )
+    )
 
 
 def _switched(rule: RuleConfig, camera: CameraConfig, rests: Rests) -> Rule:

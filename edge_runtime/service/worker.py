@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge_runtime.alerts.alert import Alert, ModelIdentity
 from edge_runtime.alerts.outbox import OutboxError
+from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.backoff import Backoff
 from edge_runtime.capture.camera import Camera, CameraState, Pace
 from edge_runtime.config import CameraConfig, Config, RuleConfig, SnapshotsConfig
@@ -38,6 +39,16 @@ def nobody(_: Frame, __: Analysed) -> None:
     """Nobody observes."""
 
 
+_SAYS = {
+    Condition.COVERED: "is covered",
+    Condition.DEFOCUSED: "is out of focus",
+    Condition.MOVED: "was moved",
+    Condition.FROZEN: "shows the same picture again and again",
+    Condition.DARK: "sees next to nothing: it is too dark",
+    Condition.BRIGHT: "is dazzled",
+    Condition.NOISY: "sees noise",
+    Condition.NO_FRAMES: "gives no frames",
+}
 _OVER = (CameraState.ENDED, CameraState.FAILED)
 _HUNG_SECONDS = 60.0
 """A thread without a sign of life for so long is stuck in a driver or in the interpreter."""
@@ -131,6 +142,8 @@ class Worker:
             return self._uncommitted
         if self._failure:
             return f"inference for camera {self.name} fails: {self._failure}"
+        if conditions := self._pipeline.conditions:
+            return f"camera {self.name} {' and '.join(_SAYS[each] for each in conditions)}"
         engine = self._detector.status()
         return engine.reason if engine.state is EngineState.DEGRADED else None
 
@@ -182,6 +195,7 @@ class Worker:
             "frames": capture.frames,
             "dropped": capture.dropped,
             "reconnects": capture.reconnects,
+            "conditions": [str(each) for each in self._pipeline.conditions],
             "state_changes": {str(state): count for state, count in capture.changes.items()},
             "last_error": capture.last_error,
             "analysed": self._analysed,
@@ -217,6 +231,9 @@ class Worker:
             elif self._camera.finished and not self._stopping.is_set():
                 self._stop_reason = "camera ended"
                 break
+            elif self._pace is Pace.REAL:  # then the frames' clock is the monotonic one
+                for alert in self._pipeline.idle(self._alive, time.time()):
+                    self._keep(alert)
         for alert in self._pipeline.finish(self._stop_reason):
             self._keep(alert)
 

@@ -27,6 +27,7 @@ SECTIONS = {
     "[snapshots]": "SnapshotsConfig",
     "[[cameras]]": "CameraConfig",
     "[cameras.motion]": "MotionConfig",
+    "[cameras.health]": "HealthConfig",
     "[[cameras.zones]]": "ZoneConfig",
     "[[cameras.lines]]": "LineConfig",
     "[[cameras.masks]]": "MaskConfig",
@@ -45,7 +46,7 @@ SECTIONS = {
     'kind = "person-down"': "PersonDownConfig",
     "[rules.schedule]": "ScheduleConfig",
 }
-TABLES_OF_THEIR_OWN = {"tls", "motion", "zones", "lines", "masks", "schedule"}
+TABLES_OF_THEIR_OWN = {"tls", "motion", "health", "zones", "lines", "masks", "schedule"}
 OF_ALL_RULES = {"kind", "name", "cameras", "zone", "place", "classes", "cooldown", "severity"}
 """Keys that are described once for all rules; a rule with a default of its own says so."""
 
