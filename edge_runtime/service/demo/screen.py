@@ -92,7 +92,9 @@ def _told(message: Received) -> tuple[str, str]:
 
 
 def _alert(data: dict[str, Any]) -> str:
-    text = f"{data['name']} {data['state']}: {data['label']} {data['score']:.0%}"
+    text = f"{data['name']} {data['state']}"
+    if data.get("label"):
+        text += f": {data['label']} {data['score']:.0%}"
     if data.get("zone"):
         text += f" in {data['zone']}"
     return text + (f", after {data['duration']:.1f} s" if data["state"] == "ended" else "")

@@ -20,6 +20,7 @@ from edge_runtime.bundle.shipped import PERSON, shipped
 from edge_runtime.capture.scene import COVERED_AT
 from edge_runtime.config import load
 from edge_runtime.redaction import redact
+from edge_runtime.rules.camera_health import KIND as CAMERA_HEALTH
 from edge_runtime.service.control import SOCKET_NAME, NotRunningError, ask
 from edge_runtime.service.demo.brokers import Broker, made_broker
 from edge_runtime.service.demo.errors import DemoError
@@ -291,11 +292,11 @@ class _Show:
     def _covered(self, alerts: list[Received]) -> Covered | None:
         if not self._wish.drawn or self._wish.seconds <= COVERED_AT:
             return None
-        since = [each for each in alerts if each.at - self._began >= COVERED_AT]
+        since = [each.payload["data"] for each in alerts if each.at - self._began >= COVERED_AT]
         return Covered(
             at=COVERED_AT,
-            ended=sum(each.payload["data"]["state"] == "ended" for each in since),
-            told=any(each.payload["data"]["rule"] != "presence" for each in since),
+            ended=sum((a["rule"], a["state"]) == ("presence", "ended") for a in since),
+            told=any(a["rule"] == CAMERA_HEALTH for a in since),
         )
 
 

@@ -98,7 +98,7 @@ class Covered:
     told: bool
 
     def __str__(self) -> str:
-        blind = "was told" if self.told else "was not told: there is no rule for that yet"
+        blind = "was told" if self.told else "was not told"
         return (
             f"the lens was covered at {self.at:.0f} s: {self.ended} presences ended with it, "
             f"although nobody had left; that the camera sees nothing {blind}"

@@ -45,6 +45,7 @@ def test_a_camera_whose_server_is_killed_is_live_again_five_seconds_after_its_re
     with (
         Broker() as broker,
         Subscriber(broker, STATUS_TOPIC) as subscriber,
+        Subscriber(broker, "edge/v1/+/+/alert/atm/camera-health") as alerts,
         RtspServer(clip) as server,
         Daemon(tmp_path, [small_model, camera("atm", server.url), mqtt(broker)]) as daemon,
     ):
@@ -60,12 +61,17 @@ def test_a_camera_whose_server_is_killed_is_live_again_five_seconds_after_its_re
         # A connection begins with the status, whether it was told before or not.
         expected = ["online", "degraded", "online"]
         wait_for(lambda: [*states(subscriber)] == expected, "the status is told")
+        wait_for(lambda: len(alerts.payloads()) >= 2, "the gap is told, and its end")
+        incidents = [(each["data"]["name"], each["data"]["state"]) for each in alerts.payloads()]
         told = [each["reasons"] for each in subscriber.payloads() if each["state"] == "degraded"]
 
     assert away["reasons"] == ["camera atm is failed"]
     assert server.url in away["cameras"][0]["last_error"]
+    assert away["cameras"][0]["conditions"] == ["no-frames"]
     assert back["cameras"][0]["state"] == "live"
     assert back["cameras"][0]["reconnects"] >= 1
+    assert back["cameras"][0]["conditions"] == []
+    assert incidents == [("no-frames", "started"), ("no-frames", "ended")]
     assert told == [["camera atm is failed"]]
 
 

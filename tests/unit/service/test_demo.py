@@ -74,11 +74,20 @@ def test_no_alert_has_no_latency() -> None:
     assert Delivery.of([], [], late=[]).latency_ms is None
 
 
-def test_that_a_covered_camera_was_not_told_is_said() -> None:
+def test_whether_a_covered_camera_was_told_is_said() -> None:
     assert str(Covered(32.0, 2, told=False)) == (
         "the lens was covered at 32 s: 2 presences ended with it, although nobody had left; that "
-        "the camera sees nothing was not told: there is no rule for that yet"
+        "the camera sees nothing was not told"
     )
+    assert str(Covered(32.0, 2, told=True)).endswith("that the camera sees nothing was told")
+
+
+def test_an_alert_about_the_camera_itself_is_shown_without_a_class() -> None:
+    stream = io.StringIO()
+    about = alert(1)
+    about.payload["data"] |= {"name": "covered", "label": None, "score": None, "zone": None}
+    Screen(stream).received(6.0, about)
+    assert stream.getvalue() == "   6.0 s  alert   covered started  [high]  20 ms\n"
 
 
 def moment(seconds: float, *, told: bool = False) -> Moment:
