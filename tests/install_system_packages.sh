@@ -1,12 +1,12 @@
 #!/bin/sh
 # What the tests need beside Python: a real broker, a real RTSP server, a C compiler, systemd's own
-# checks, what MediaPipe links with, a real browser. Installs what is missing, as root; tells others
-# what to ask for.
+# checks, what MediaPipe links with, a real browser, a real PostgreSQL. Installs what is missing, as
+# root; tells others what to ask for.
 set -eu
 
 packages="mosquitto mosquitto-clients gcc libc6-dev systemd python3-gi gir1.2-gst-rtsp-server-1.0
  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
- libegl1 libgles2 chromium"
+ libegl1 libgles2 chromium postgresql"
 
 missing=""
 for package in $packages; do

@@ -100,6 +100,7 @@ class Received:
         retained: whether the broker keeps it for those who come later.
         response_topic: where an answer is asked for; None for nowhere.
         correlation: what the answer has to carry; None for nothing.
+        number: names it to `Connection.acknowledge`; None where there is nothing to acknowledge.
     """
 
     topic: str
@@ -107,6 +108,20 @@ class Received:
     retained: bool = False
     response_topic: str | None = None
     correlation: bytes | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the broker keeps for us while we are away, until we acknowledge it ourselves.
+
+    Attributes:
+        expires: seconds for which it is kept after the connection has ended.
+        receive_maximum: how many messages may wait for our acknowledgement.
+    """
+
+    expires: int
+    receive_maximum: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +157,25 @@ class Connection:
         failure: why the connection ended; None while it lives or when we closed it.
     """
 
-    def __init__(self, settings: MqttSettings, will: Message | None = None) -> None:
+    def __init__(
+        self,
+        settings: MqttSettings,
+        will: Message | None = None,
+        session: Session | None = None,
+    ) -> None:
         """Prepare; nothing is opened yet.
+
+        Args:
+            settings: where the broker is.
+            will: what it says for us when we vanish.
+            session: without one each connection is a new beginning, and what comes in is
+                acknowledged as it comes; with one it is by `acknowledge` alone.
 
         Raises:
             MqttSettingsError: a certificate file is wrong.
         """
         self._settings = settings
+        self._session = session
         self.accepted = False
         self._detail = ""
         self.receive_maximum = _UNLIMITED_RECEIVE
@@ -178,7 +205,13 @@ class Connection:
         settings = self._settings
         self._client.connect_timeout = timeout
         try:
-            self._client.connect(settings.host, settings.port, settings.keepalive, clean_start=True)
+            self._client.connect(
+                settings.host,
+                settings.port,
+                settings.keepalive,
+                clean_start=self._session is None,
+                properties=None if self._session is None else _asked(self._session),
+            )
         except OSError as error:
             raise not_connected(settings.address, error, fault_of_identity(settings)) from error
 
@@ -232,11 +265,24 @@ class Connection:
             message.topic, payload, qos=1, retain=message.retain, properties=properties
         ).mid
 
-    def subscribe(self, filters: Iterable[str]) -> None:
-        """Ask for what is published under `filters`, with QoS 1; it is in `received` then."""
+    def acknowledge(self, received: Iterable[Received]) -> None:
+        """Tell the broker that these messages need not come again; they go with the next `turn`."""
+        for each in received:
+            if each.number is not None:
+                self._client.ack(each.number, 1)
+
+    def subscribe(self, filters: Iterable[str], *, as_published: bool = True) -> None:
+        """Ask for what is published under `filters`, with QoS 1; it is in `received` then.
+
+        Args:
+            filters: topic filters.
+            as_published: `Received.retained` says whether the broker was asked to keep the
+                message; otherwise whether it was published before this subscription.
+        """
         wanted = list(filters)
-        # As published: also what comes live says whether the broker was asked to keep it.
-        options = [(each, SubscribeOptions(qos=1, retainAsPublished=True)) for each in wanted]
+        options = [
+            (each, SubscribeOptions(qos=1, retainAsPublished=as_published)) for each in wanted
+        ]
         _, number = self._client.subscribe(options)
         if number is not None:
             self._subscriptions[number] = wanted
@@ -268,7 +314,12 @@ class Connection:
 
     def _make_client(self, will: Message | None) -> Client:
         settings = self._settings
-        client = Client(CallbackAPIVersion.VERSION2, settings.client_id, protocol=MQTTv5)
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            settings.client_id,
+            protocol=MQTTv5,
+            manual_ack=self._session is not None,
+        )
         client.max_inflight_messages_set(0)  # The window is ours to count.
         if settings.username is not None:
             client.username_pw_set(settings.username, settings.password)
@@ -353,6 +404,7 @@ class Connection:
                 message.retain,
                 getattr(properties, "ResponseTopic", None),
                 getattr(properties, "CorrelationData", None),
+                message.mid if self._session is not None and message.qos else None,
             )
         )
 
@@ -374,6 +426,13 @@ class Connection:
     def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
         if level == MQTT_LOG_ERR or "malformed packet" in text:
             self._detail = text
+
+
+def _asked(session: Session) -> Properties:
+    made: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    made.SessionExpiryInterval = session.expires
+    made.ReceiveMaximum = session.receive_maximum
+    return cast(Properties, made)
 
 
 def _buffered(sock: socket.socket) -> bool:

@@ -16,12 +16,20 @@ MODULE_OF = {
     "ai-edge-litert": "ai_edge_litert",
     "moat-lib-mqtt": "moat",
     "opencv-python-headless": "cv2",
+    "SQLAlchemy": "sqlalchemy",
     "paho-mqtt": "paho",
     "tflite-runtime": "tflite_runtime",
 }
 """Where the name of a distribution is not that of its module."""
 
-OPTIONAL = {"tflite_runtime": "tflite", "picamera2": "picamera", "moat": "demo"}
+OPTIONAL = {
+    "tflite_runtime": "tflite",
+    "picamera2": "picamera",
+    "moat": "demo",
+    "sqlalchemy": "centre",
+    "rich": "centre",
+    "typer": "centre",
+}
 """Modules that are imported where they are there, and the extra that brings each."""
 
 LAYERS = ("capture", "inference", "analysis", "rules", "alerts", "messaging", "config", "scoring")
