@@ -59,6 +59,19 @@ class ChainReport(TypedDict):
     """Why there is no signature."""
 
 
+class AcknowledgementReport(TypedDict):
+    """How far the centre holds the alerts."""
+
+    upto: int
+    """The number up to which it holds all."""
+    waiting: int
+    """Alerts that the broker took and the centre has not acknowledged yet."""
+    waiting_since: str | None
+    """Since when such alerts wait and no acknowledgement came, RFC 3339; null where none wait."""
+    refused: int
+    """Acknowledgements that were not believed, since the start."""
+
+
 class LinkReport(TypedDict):
     """The way to the broker."""
 
@@ -69,11 +82,15 @@ class LinkReport(TypedDict):
     in_flight: int
     """Alerts that wait for the broker's answer."""
     delivered: int
-    """Alerts that the broker took since the start."""
+    """How often the broker took an alert since the start."""
+    resent: int
+    """How often an alert went out that had gone out before."""
     set_aside: int
     """Alerts that the broker will not take; they stay on the disk."""
     held: str | None
     """Why alerts wait although the broker is there; null while they flow."""
+    acknowledged: AcknowledgementReport | None
+    """How far the centre is; null where the broker's word is enough."""
     last_error: str | None
     reconnects: int
 

@@ -275,6 +275,19 @@ class MqttConfig(Section):
         "this device.",
         examples=["homeassistant"],
     )
+    acknowledgement: Literal["centre", "broker"] = Field(
+        default="centre",
+        description="Whose word lets the device forget an alert: the monitoring centre's or, where "
+        "there is none, the broker's, which may lose what it took.",
+    )
+    resend_after: float = Field(
+        default=30.0,
+        ge=1,
+        le=3600,
+        description="Seconds without an acknowledgement of the centre's after which what waits for "
+        "it is sent again; they double each time that none comes, up to ten minutes.",
+        examples=[30.0],
+    )
     tls: TlsConfig | None = Field(default=None, description="TLS; even an empty table turns it on.")
 
     @model_validator(mode="before")

@@ -37,6 +37,7 @@ _REPORTS = (
     report.Health,
     report.OutboxReport,
     report.ChainReport,
+    report.AcknowledgementReport,
     report.LinkReport,
     report.ModelReport,
     report.CameraReport,

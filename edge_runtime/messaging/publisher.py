@@ -111,7 +111,7 @@ class Publisher:
         outbox: Outbox,
         topics: Topics,
         *,
-        acknowledged_by: AcknowledgedBy = AcknowledgedBy.BROKER,
+        acknowledged_by: AcknowledgedBy = AcknowledgedBy.CENTRE,
         resend_after: float = 30.0,
         reconnect: Backoff | None = None,
         retry: Backoff | None = None,

@@ -2,7 +2,7 @@
 
 A broker acknowledges what it may drop afterwards: with a full queue, or when it is killed before it
 has saved. So only the centre's acknowledgement counts, unless there is no centre; see
-docs/decisions/0025-only-the-centre-lets-an-alert-go.md.
+docs/decisions/0020-only-the-centre-lets-an-alert-go.md.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Protocol
 
 from edge_runtime.alerts.outbox import AcknowledgementError, Outbox, OutboxError
+from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.messaging.connection import Received
 from edge_runtime.messaging.wire import Acknowledgement, WireError
 
@@ -138,8 +139,6 @@ class BrokerReceipts:
 class CentreReceipts:
     """Only the centre's acknowledgement lets an alert go; the broker's begins the wait for it."""
 
-    due: float | None = None
-
     def __init__(self, outbox: Outbox, resend_after: float) -> None:
         """Begin where the outbox is.
 
@@ -153,8 +152,10 @@ class CentreReceipts:
         self._highest = 0
         self._sent_at: float | None = None
         self._waits_since: float | None = None
+        self._said: list[Acknowledgement] = []
         self._told: set[str] = set()
         self._refused = 0
+        self.due: float | None = None
         self.acknowledged = _before_the_first(outbox)
 
     def connected(self) -> None:
@@ -176,7 +177,19 @@ class CentreReceipts:
         return False
 
     def work(self) -> None:
-        """See `Receipts`."""
+        """Forget up to the farthest of what was said that can be believed."""
+        self.due = None
+        said = sorted(self._said, key=lambda each: each.sequence, reverse=True)
+        self._said.clear()
+        for each in said:
+            try:
+                self._believe(each)
+            except AcknowledgementError as error:
+                self._refuse(error)
+            except OutboxError as error:
+                self._tell(str(error))
+            else:
+                return
 
     def overdue(self, now: float) -> bool:
         """See `Receipts`."""
@@ -196,19 +209,16 @@ class CentreReceipts:
     def take(self, received: Received) -> None:
         """The centre, or whoever may write there, says how far it holds the alerts."""
         try:
-            self._believe(received.payload)
-        except (WireError, AcknowledgementError) as error:
-            self._refused += 1
-            self._tell(f"an acknowledgement is refused: {error}")
-        except OutboxError as error:
-            self._tell(str(error))
+            self._said.append(_read(received.payload))
+        except WireError as error:
+            self._refuse(error)
+            return
+        if len(self._said) >= _SETTLE_COUNT:
+            self.work()
+        elif self.due is None:
+            self.due = monotonic() + _SETTLE_SECONDS
 
-    def _believe(self, payload: bytes) -> None:
-        if len(payload) > LARGEST_ACKNOWLEDGEMENT:
-            raise WireError(
-                f"it has {len(payload)} bytes, and at most {LARGEST_ACKNOWLEDGEMENT} are read"
-            )
-        said = Acknowledgement.read(payload)
+    def _believe(self, said: Acknowledgement) -> None:
         self._outbox.acknowledge(said.epoch, said.sequence, said.hash)
         if said.sequence > self.acknowledged:
             self.acknowledged = said.sequence
@@ -216,11 +226,23 @@ class CentreReceipts:
             more = self._highest > said.sequence
             self._sent_at = self._waits_since = monotonic() if more else None
 
+    def _refuse(self, error: EdgeRuntimeError) -> None:
+        self._refused += 1
+        self._tell(f"an acknowledgement is refused: {error}")
+
     def _tell(self, sentence: str) -> None:
         """Log it, unless it was told before or too much was."""
         if sentence not in self._told and len(self._told) < _MOST_TOLD:
             self._told.add(sentence)
             _log.warning("%s", sentence)
+
+
+def _read(payload: bytes) -> Acknowledgement:
+    if len(payload) > LARGEST_ACKNOWLEDGEMENT:
+        raise WireError(
+            f"it has {len(payload)} bytes, and at most {LARGEST_ACKNOWLEDGEMENT} are read"
+        )
+    return Acknowledgement.read(payload)
 
 
 def _before_the_first(outbox: Outbox) -> int:

@@ -23,6 +23,7 @@ from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.messaging.commands import (
     CommandName,
     RefusedError,
+    ResendArguments,
     RuleArguments,
     SnapshotArguments,
 )
@@ -35,6 +36,7 @@ from edge_runtime.service.album import Album
 from edge_runtime.service.commanding import Action, CommandDesk
 from edge_runtime.service.control import SOCKET_NAME, ControlServer
 from edge_runtime.service.fleet import Fleet
+from edge_runtime.service.linking import all_brought, link_report, resend, silent_centre
 from edge_runtime.service.snapshots import as_answer
 from edge_runtime.service.systemd import Notifier
 from edge_runtime.service.worker import Observe, nobody
@@ -136,9 +138,12 @@ class Daemon:
 
     def _warnings(self) -> list[str]:
         """What is as it was configured or ordered, and has to be known all the same."""
-        model = self._model  # a reload in the main thread may replace it
+        # A reload in the main thread may replace both.
+        model, publisher = self._model, self._publisher
+        silence = silent_centre(publisher.stats()) if publisher else None
         return [
             *([model.warning] if model and model.warning else []),
+            *([silence] if silence else []),
             *identity.warnings(self._config),
             *(
                 f"rule {rule} of camera {camera} rests until {rfc3339(until)}"
@@ -155,12 +160,9 @@ class Daemon:
         )
 
     def _make_publisher(self) -> Publisher | None:
-        settings = wiring.mqtt_settings(self._config)
-        if settings is None:
+        publisher = wiring.publisher(self._config, self._outbox)
+        if publisher is None:
             return None
-        device = self._config.device
-        topics = Topics(device.site, device.name)
-        publisher = Publisher(settings, self._outbox, topics)
         self._desk = CommandDesk(
             wiring.admission(self._config),
             self._state / "commands.json",
@@ -168,7 +170,8 @@ class Daemon:
             lambda: self._signals.put(_COMMAND),
             self._send,
         )
-        publisher.subscribe(topics.command("+"), self._desk.take)
+        device = self._config.device
+        publisher.subscribe(Topics(device.site, device.name).command("+"), self._desk.take)
         if found := wiring.discovery(self._config):
             publisher.introduce(found)
         return publisher
@@ -182,6 +185,7 @@ class Daemon:
             CommandName.STATUS: lambda _: self.status(),
             CommandName.IDENTIFY: lambda _: self._identity(),
             CommandName.RELOAD: lambda _: self._reload(),
+            CommandName.RESEND: self._resend,
             CommandName.RULE: self._switch_rule,
             CommandName.SNAPSHOT: self._take_snapshot,
         }
@@ -198,6 +202,11 @@ class Daemon:
             "version": edge_runtime.__version__,
             "cameras": [worker.name for worker in self._fleet],
         }
+
+    def _resend(self, asked: ResendArguments) -> dict[str, Any]:
+        if self._publisher is None:  # a reload took it away: nobody is there to hear this
+            raise RefusedError("this device has no broker any more")
+        return resend(asked, self._outbox, self._publisher)
 
     def _switch_rule(self, asked: RuleArguments) -> dict[str, Any]:
         until = asked.until.timestamp() if asked.until and not asked.enabled else 0.0
@@ -227,7 +236,7 @@ class Daemon:
         while True:
             self._beat(time.monotonic())
             if self._finished():
-                logger.info("all recorded sources have ended and all alerts are delivered")
+                self._tell_end()
                 return
             match self._next_signal(period if self._ready else _START_SECONDS):
                 case signal.SIGHUP:
@@ -237,6 +246,17 @@ class Daemon:
                     self._desk.work()
                 case signal.SIGTERM | signal.SIGINT:
                     return
+
+    def _tell_end(self) -> None:
+        waiting = self._outbox.depth() if self._publisher else 0
+        if waiting:
+            logger.warning(
+                "all recorded sources have ended; %d alerts stay in the outbox: the centre has not "
+                "acknowledged them, or the broker does not take them",
+                waiting,
+            )
+        else:
+            logger.info("all recorded sources have ended and all alerts are delivered")
 
     def _next_signal(self, timeout: float) -> int | None:
         try:
@@ -298,17 +318,7 @@ class Daemon:
         publisher = self._publisher  # a reload in the main thread may take it away
         if publisher is None:
             return None
-        stats = publisher.stats()
-        return {
-            "link": stats.link,
-            "since": rfc3339(stats.since),
-            "in_flight": stats.in_flight,
-            "delivered": stats.delivered,
-            "set_aside": stats.set_aside,
-            "held": stats.held,
-            "last_error": stats.last_error,
-            "reconnects": stats.reconnects,
-        }
+        return link_report(publisher.stats())
 
     def _finished(self) -> bool:
         """Whether nothing more can come, and nothing waits for a broker that would take it."""
@@ -317,8 +327,7 @@ class Daemon:
             return False
         if self._publisher is None:
             return True
-        stats = self._publisher.stats()
-        return stats.depth <= stats.set_aside
+        return all_brought(self._publisher.stats())
 
     def _reload(self) -> None:
         """Take the new configuration over, or keep the old one whole.

@@ -49,7 +49,14 @@ def _link(link: dict[str, Any] | None) -> str:
         return "none is configured"
     error = f" ({link['last_error']})" if link["last_error"] and link["link"] != "online" else ""
     held = f"; {link['held']}" if link["held"] else ""
-    return f"{link['link']}{error}, {link['delivered']} alerts delivered{held}"
+    centre = _centre(link["acknowledged"]) if link["acknowledged"] else ""
+    return f"{link['link']}{error}, {link['delivered']} alerts delivered{centre}{held}"
+
+
+def _centre(acknowledged: dict[str, Any]) -> str:
+    waiting = acknowledged["waiting"]
+    wait = f", {waiting} wait for its word" if waiting else ""
+    return f"; the centre holds all up to {acknowledged['upto']}{wait}"
 
 
 def _camera(camera: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.analysis.motion import MotionGate, MotionSettings
 from edge_runtime.analysis.still_objects import StillObjects
 from edge_runtime.analysis.tracking import CONTINUE_FRACTION, Tracker, TrackerSettings
@@ -18,6 +19,8 @@ from edge_runtime.inference.model import ModelSettings
 from edge_runtime.messaging import home_assistant
 from edge_runtime.messaging.commands import Admission, CommandName
 from edge_runtime.messaging.connection import Message
+from edge_runtime.messaging.publisher import Publisher
+from edge_runtime.messaging.receipts import AcknowledgedBy
 from edge_runtime.messaging.settings import MqttSettings, default_client_id
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.rules.camera_health import SEVERITIES, CameraHealth, HealthSettings
@@ -187,6 +190,20 @@ def discovery(config: Config) -> Message | None:
     ]
     topics = Topics(config.device.site, config.device.name)
     return home_assistant.discovery(topics, config.mqtt.home_assistant, cameras, watched)
+
+
+def publisher(config: Config, outbox: Outbox) -> Publisher | None:
+    """Who brings the alerts of `outbox` to the broker; None where there is none."""
+    mqtt, settings = config.mqtt, mqtt_settings(config)
+    if mqtt is None or settings is None:
+        return None
+    return Publisher(
+        settings,
+        outbox,
+        Topics(config.device.site, config.device.name),
+        acknowledged_by=AcknowledgedBy(mqtt.acknowledgement),
+        resend_after=mqtt.resend_after,
+    )
 
 
 def admission(config: Config) -> Admission:

@@ -1,10 +1,10 @@
 """A bad network between a device and its broker: `python -m tests.faults.link --seconds 20`.
 
-The real outbox and publisher, a real broker and a real subscriber, with `proxy.py` between the
-first two. Alerts are committed all the time, five a second. Five cuts: in turn the connection is
-reset and no new one is taken, or nothing arrives any more and nothing closes. Then 600 ms round
-trip with 2% loss, then a connection whose other end has gone without a word. Each time: how long
-from the link's return to the arrival of an alert that was committed after it.
+The real outbox and publisher, a real broker and a subscriber that acknowledges, with `proxy.py`
+between publisher and broker. Alerts are committed all the time, five a second. Five cuts: in turn
+the connection is reset and no new one is taken, or nothing arrives any more and nothing closes.
+Then 600 ms round trip with 2% loss, then a connection whose other end has gone without a word. Each
+time: how long from the link's return to the arrival of an alert that was committed after it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.broker import Broker, Subscriber, wait_for
+from tests.broker import Broker, wait_for
 from tests.faults.device import Device
 from tests.faults.proxy import Proxy, Way, Weather
+from tests.small_centre import SmallCentre
 
 BACK_SECONDS = 30.0
 ROUND_TRIP, LOSS = 0.6, 0.02
@@ -53,42 +54,40 @@ def disturb(cuts: int, seconds: float, stall_after: float | None = None) -> Outc
     with (
         tempfile.TemporaryDirectory(prefix="edge-link-") as folder,
         Broker() as broker,
-        Subscriber(broker, "edge/v1/+/+/alert/#") as subscriber,
+        SmallCentre(broker) as centre,
         Proxy(broker.host, broker.port) as proxy,
         Device(Path(folder), proxy.port, **more) as device,
     ):
-        _flows(subscriber, device)
+        _flows(centre, device)
         for number in range(cuts):
             way = (Way.CUT, Way.DARK)[number % 2]
             proxy.set_way(way)
             time.sleep(seconds)
             proxy.set_way(Way.OPEN)
-            outcome.back.append((f"{way} for {seconds:g} s", _flows(subscriber, device)))
+            outcome.back.append((f"{way} for {seconds:g} s", _flows(centre, device)))
         proxy.set_weather(Weather(ROUND_TRIP / 2, LOSS))
         time.sleep(seconds)
-        outcome.back.append((f"{ROUND_TRIP * 1000:g} ms, {LOSS:.0%}", _flows(subscriber, device)))
+        outcome.back.append((f"{ROUND_TRIP * 1000:g} ms, {LOSS:.0%}", _flows(centre, device)))
         proxy.set_weather(Weather())
         proxy.forget_connections()
-        outcome.back.append(("half-open", _flows(subscriber, device)))
+        outcome.back.append(("half-open", _flows(centre, device)))
         device.quiet()
         outcome.committed = device.committed
-        wait_for(
-            lambda: len(set(_numbers(subscriber))) == device.committed, "all arrive", BACK_SECONDS
-        )
+        wait_for(lambda: len(set(_numbers(centre))) == device.committed, "all arrive", BACK_SECONDS)
         outcome.connections = proxy.connections
-        _count(_numbers(subscriber), outcome)
+        _count(_numbers(centre), outcome)
     return outcome
 
 
-def _numbers(subscriber: Subscriber) -> list[int]:
-    return [int(each["sequence"]) for each in subscriber.payloads() if each]
+def _numbers(centre: SmallCentre) -> list[int]:
+    return [int(each["sequence"]) for each in tuple(centre.received)]
 
 
-def _flows(subscriber: Subscriber, device: Device) -> float:
+def _flows(centre: SmallCentre, device: Device) -> float:
     """Wait until an alert has arrived that is committed after now: the seconds that it took."""
     began = time.monotonic()
     before = device.committed
-    wait_for(lambda: max(_numbers(subscriber), default=0) > before, "alerts flow", 120.0)
+    wait_for(lambda: max(_numbers(centre), default=0) > before, "alerts flow", 120.0)
     return time.monotonic() - began
 
 

@@ -6,6 +6,7 @@ import random
 import re
 import sqlite3
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 import pytest
 
 from edge_runtime.alerts.verification import Ledger, Link
-from tests.broker import Broker, Subscriber, wait_for
+from tests.broker import Broker, wait_for
 from tests.daemon import Daemon, camera, mqtt
+from tests.small_centre import SmallCentre
 from tests.visits import Visits
 
 KILLS = 50
@@ -40,7 +42,7 @@ def test_fifty_kills_lose_no_committed_alert_and_leave_no_gap(
     tmp_path: Path, visits: Visits, small_model: str
 ) -> None:
     dice = random.Random(50)
-    with Broker() as broker, Subscriber(broker, "edge/v1/+/+/alert/#") as subscriber:
+    with Broker() as broker, SmallCentre(broker) as centre:
         daemon = Daemon(tmp_path, [*visits(), mqtt(broker)], "--fast")
         for number in range(KILLS):
             daemon.start()
@@ -58,7 +60,7 @@ def test_fifty_kills_lose_no_committed_alert_and_leave_no_gap(
         daemon.start_ready()
         wait_for(lambda: daemon.ask_quickly()["outbox"]["depth"] == 0, "the outbox is empty")
         assert daemon.stop()[0] == 0
-        payloads = subscriber.payloads()
+        payloads = tuple(centre.received)
 
         # With nothing left in the outbox, the numbers go on all the same.
         daemon.configure(visits())
@@ -79,7 +81,7 @@ def test_fifty_kills_lose_no_committed_alert_and_leave_no_gap(
     assert chain_problems(payloads) == []
 
 
-def chain_problems(payloads: list[dict[str, Any]]) -> list[str]:
+def chain_problems(payloads: Sequence[dict[str, Any]]) -> list[str]:
     """What is wrong with the chain of one epoch's alerts, as a subscriber received them."""
     links = [Link.of(payload) for payload in payloads]
     ledger = Ledger(links[0].chain)

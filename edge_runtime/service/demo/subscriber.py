@@ -1,4 +1,4 @@
-"""What a monitoring centre would do: subscribe, and take what comes."""
+"""What a monitoring centre would do: subscribe, take what comes, and say how far it holds it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edge_runtime.messaging.ranges import Span, merged
+from edge_runtime.messaging.wire import Acknowledgement
 from edge_runtime.service.demo.brokers import HOST
 
-TOPICS = "edge/v1/#"
+TOPICS = ("alert/#", "status", "health")
+"""Those of all devices that are listened to."""
 _SESSION_SECONDS = 3600
 _KEEPALIVE = 5
 _RETRY_SECONDS = 0.1
@@ -45,7 +49,8 @@ class Received:
 class Subscriber:
     """Receives all that devices publish, over a session that outlives a connection.
 
-    It connects again and again, for as long as it takes, until `stop`.
+    Each alert that comes is acknowledged, with all before it that came. It connects again and
+    again, for as long as it takes, until `stop`.
     """
 
     def __init__(self, port: int, tell: Callable[[Received], None]) -> None:
@@ -54,10 +59,13 @@ class Subscriber:
         self._tell = tell
         self._stopping = threading.Event()
         self._subscribed = threading.Event()
+        self._held: dict[tuple[str, int], list[Span]] = {}
+        """Which alerts came, of each device and epoch."""
         self._client = Client(
             CallbackAPIVersion.VERSION2, "demo-centre", protocol=MQTTv5, reconnect_on_failure=False
         )
-        self._client.on_connect = lambda client, *_: client.subscribe(TOPICS, qos=1)
+        filters = [(f"edge/v1/+/+/{topic}", SubscribeOptions(qos=1)) for topic in TOPICS]
+        self._client.on_connect = lambda client, *_: client.subscribe(filters)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message
         self._thread = threading.Thread(target=self._run, name="demo-subscriber", daemon=True)
@@ -88,4 +96,18 @@ class Subscriber:
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         payload: dict[str, Any] = json.loads(message.payload)
-        self._tell(Received(time.monotonic(), time.time(), message.topic, message.retain, payload))
+        received = Received(time.monotonic(), time.time(), message.topic, message.retain, payload)
+        root, is_alert, _ = message.topic.partition("/alert/")
+        if is_alert:
+            self._acknowledge(root, payload)
+        self._tell(received)
+
+    def _acknowledge(self, root: str, alert: dict[str, Any]) -> None:
+        """Say how far a device's alerts are here without a gap."""
+        epoch, sequence = int(alert["id"].split("/")[1]), int(alert["sequence"])
+        held = merged([*self._held.get((root, epoch), []), (sequence, sequence)])
+        self._held[root, epoch] = held
+        first, last = held[0]
+        if first == 1:
+            said = Acknowledgement(epoch=epoch, sequence=last).to_json()
+            self._client.publish(f"{root}/ack", said, qos=1, retain=True)

@@ -231,7 +231,7 @@ def test_a_daemon_signs_its_head_with_its_tls_key_and_what_a_subscriber_has_is_p
         key=server.key,
         client_certificates=True,
     )
-    tables = [*visits(), mqtt(broker), tls_table(authority, client)]
+    tables = [*visits(), mqtt(broker, 'acknowledgement = "broker"'), tls_table(authority, client)]
     extra = ("--cafile", authority.certificate, "--cert", client.certificate, "--key", client.key)
     alerts, health = tmp_path / "alerts.jsonl", tmp_path / "health.jsonl"
     with broker, Subscriber(broker, "edge/v1/#", map(str, extra)) as subscriber:

@@ -111,6 +111,41 @@ def test_the_configuration_is_reloaded_or_stays_and_the_answer_says_why(centre: 
     assert "nonsense" in failed["reason"]
 
 
+def acknowledged(daemon: Daemon) -> int:
+    return int(daemon.ask_quickly()["mqtt"]["acknowledged"]["upto"])
+
+
+def test_alerts_that_wait_are_sent_again_and_those_that_do_not_are_named(centre: Centre) -> None:
+    with Subscriber(centre.broker, f"{ROOT}/alert/#") as alerts:
+        wait_for(alerts.payloads, "an alert", 40)
+        told = centre.daemon.ask_quickly()
+        epoch, head = told["outbox"]["epoch"], told["outbox"]["committed"]
+        known = len(alerts.payloads())
+        again = centre.ask("resend", epoch=epoch, **{"from": 1, "to": head})
+        assert again["outcome"] == "done"
+        assert again["result"] == {"sent": head, "missing": []}
+        wait_for(lambda: len(alerts.payloads()) >= known + head, "they come again")
+        came = [each["id"] for each in alerts.payloads()]
+        assert came.count(f"{DEVICE}/{epoch}/1") >= 2
+
+        said = json.dumps({"epoch": epoch, "sequence": 1})
+        publish(centre.broker, f"{ROOT}/ack", said)
+        wait_for(
+            lambda: centre.daemon.ask_quickly()["mqtt"]["acknowledged"]["upto"] == 1,
+            "1 is forgotten",
+        )
+        gone = centre.ask("resend", epoch=epoch, **{"from": 1, "to": 1})
+        assert gone["result"] == {"sent": 0, "missing": [[1, 1]]}
+
+    beyond = centre.ask("resend", epoch=epoch, **{"from": 1, "to": 1000})
+    other = centre.ask("resend", epoch=1, **{"from": 1, "to": 1})
+    assert (beyond["outcome"], other["outcome"]) == ("refused", "refused")
+    assert beyond["reason"].startswith("alert 1000 is asked for, and the last one is ")
+    assert other["reason"] == (
+        f"alerts of epoch 1 are asked for, and this outbox is of epoch {epoch}"
+    )
+
+
 def test_what_is_hostile_is_refused_with_a_reason_and_harms_nothing(centre: Centre) -> None:
     content = {"id": "once", "expires": rfc3339(time.time() + 60), "arguments": {}}
     hostile: list[tuple[str, str | bytes, tuple[str, ...], str]] = [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.broker import Broker, Subscriber, wait_for
 from tests.daemon import Daemon, camera, mqtt, presence
+from tests.small_centre import SmallCentre
 
 
 def tables(data_dir: Path, folder: Path, small_model: str) -> list[str]:
@@ -21,11 +22,10 @@ def test_it_ends_by_itself_after_the_last_alert_is_delivered(
     data_dir: Path, small_model: str, tmp_path: Path
 ) -> None:
     config = tables(data_dir, tmp_path / "pictures", small_model)
-    with Broker() as broker, Subscriber(broker, "edge/v1/+/+/alert/#") as subscriber:
+    with Broker() as broker, SmallCentre(broker) as centre:
         with Daemon(tmp_path, [*config, mqtt(broker)], "--fast") as daemon:
             status, _ = daemon.wait(20.0)
-        wait_for(lambda: len(subscriber.messages()) == 2, "both alerts came")
-        started, ended = subscriber.payloads()
+        started, ended = centre.received
     assert status == 0
     assert (started["data"]["state"], ended["data"]["state"]) == ("started", "ended")
     assert "reason" not in ended["data"]
@@ -43,9 +43,26 @@ def test_it_waits_for_a_broker_that_is_away_with_alerts_to_bring(
             daemon.wait_for_log("camera atm is ended")
             assert daemon.ask()["outbox"]["depth"] == 2
             broker.start()
-            with Subscriber(broker, "edge/v1/+/+/alert/#") as subscriber:
+            with SmallCentre(broker) as centre:
                 assert daemon.wait(60.0)[0] == 0
-                wait_for(lambda: len(subscriber.payloads()) >= 2, "both alerts came")
+                assert centre.first_arrivals() == [1, 2]
+
+
+def test_a_centre_that_says_nothing_is_not_waited_for_and_the_next_daemon_sends_again(
+    data_dir: Path, small_model: str, tmp_path: Path
+) -> None:
+    config = tables(data_dir, tmp_path / "pictures", small_model)
+    with Broker() as broker:
+        with Subscriber(broker, "edge/v1/+/+/alert/#") as subscriber:
+            with Daemon(tmp_path, [*config, mqtt(broker)], "--fast") as daemon:
+                assert daemon.wait(40.0)[0] == 0
+            wait_for(lambda: len(subscriber.payloads()) == 2, "both alerts came")
+        assert "2 alerts stay in the outbox: the centre has not acknowledged them" in daemon.log
+        with SmallCentre(broker) as centre:
+            daemon.configure([small_model, camera("atm", "synthetic:"), mqtt(broker)])
+            daemon.start()
+            wait_for(lambda: centre.first_arrivals() == [1, 2], "they are sent again")
+            daemon.stop()
 
 
 def test_without_a_broker_it_ends_with_the_alerts_on_disk(

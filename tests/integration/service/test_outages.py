@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.broker import Broker, Subscriber, wait_for
 from tests.daemon import STATUS_TOPIC, Daemon, camera, mqtt
 from tests.rtsp import RtspServer
+from tests.small_centre import SmallCentre
 from tests.visits import Visits
 
 CAMERA_AWAY = 6.0
@@ -20,13 +20,6 @@ CAMERA_AWAY = 6.0
 BACK_WITHIN = 5.0
 BROKER_AWAY = 60.0
 """Seconds."""
-STAYS = ("-c", "-i", "centre", "-x", "3600")
-"""Arguments of a subscriber whose session the broker keeps."""
-
-
-def sequences(payloads: list[dict[str, Any]]) -> list[int]:
-    """The numbers in the order of their first arrival."""
-    return list(dict.fromkeys(int(each["sequence"]) for each in payloads))
 
 
 def states(subscriber: Subscriber) -> Iterator[str]:
@@ -79,9 +72,9 @@ def test_a_camera_whose_server_is_killed_is_live_again_five_seconds_after_its_re
 def test_a_broker_that_is_killed_for_a_minute_gets_every_alert_in_order(
     visits: Visits, tmp_path: Path
 ) -> None:
-    with Broker() as broker, Subscriber(broker, "edge/v1/+/+/alert/#", STAYS) as subscriber:
+    with Broker() as broker, SmallCentre(broker, session=3600) as centre:
         with Daemon(tmp_path, [*visits(), mqtt(broker)]) as daemon:
-            wait_for(lambda: len(subscriber.payloads()) >= 3, "alerts come")
+            wait_for(lambda: len(centre.received) >= 3, "alerts come")
             before = committed(daemon)
             broker.kill()
             daemon.wait_for_log("MQTT waiting: ")
@@ -92,7 +85,7 @@ def test_a_broker_that_is_killed_for_a_minute_gets_every_alert_in_order(
             wait_for(lambda: daemon.ask_quickly()["outbox"]["depth"] == 0, "all is brought", 40)
             assert daemon.stop()[0] == 0
             numbers = list(range(1, committed(daemon) + 1))
-        wait_for(lambda: sequences(subscriber.payloads()) == numbers, "every alert, in order")
+        wait_for(lambda: centre.first_arrivals() == numbers, "every alert, in order")
     assert during >= BROKER_AWAY  # one visit a second is two alerts a second
     assert depth >= during
 
@@ -107,6 +100,6 @@ def test_a_broker_that_is_down_at_the_start_gets_every_alert_in_order(
             wait_for(lambda: committed(daemon) >= 4, "alerts wait")
             assert daemon.ask_quickly()["mqtt"]["link"] in ("waiting", "connecting")
             broker.start()
-            with Subscriber(broker, "edge/v1/+/+/alert/#", STAYS) as subscriber:
-                wait_for(lambda: len(sequences(subscriber.payloads())) >= 6, "alerts come", 40)
-                assert sequences(subscriber.payloads())[:6] == [1, 2, 3, 4, 5, 6]
+            with SmallCentre(broker, session=3600) as centre:
+                wait_for(lambda: len(centre.first_arrivals()) >= 6, "alerts come", 40)
+                assert centre.first_arrivals()[:6] == [1, 2, 3, 4, 5, 6]
