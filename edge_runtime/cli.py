@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_run(commands)
     _add_replay(commands)
+    _add_score(commands)
     _add_detect(commands)
     _add_bench(commands)
     _add_check(commands)
@@ -180,6 +181,30 @@ def _add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
         "analyse a clip or folder, every frame on its own time; print alerts as JSON lines",
         "edge-runtime replay clip.mp4 --presence person=1.0 --video out.mp4",
     )
+    _add_clip(parser)
+    parser.add_argument("--video", type=Path, metavar="OUT.mp4", help="draw it all to a video")
+    parser.add_argument(
+        "--json", action="store_true", help="only the JSON lines: no progress, no summary"
+    )
+    parser.set_defaults(run=_replay)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from edge_runtime.service import clip
+    from edge_runtime.service.replay import replay
+
+    what = clip.replay_of(arguments)
+    progress = not arguments.json and sys.stderr.isatty()
+    summary = replay(
+        what, lambda event: print(event.to_json(), flush=True), arguments.video, progress=progress
+    )
+    if not arguments.json:
+        print(summary, file=sys.stderr)
+    return 0
+
+
+def _add_clip(parser: argparse.ArgumentParser) -> None:
+    """A clip, and how it is analysed."""
     parser.add_argument("clip", metavar="CLIP", help="a video, an image or a folder of images")
     _add_model(parser)
     parser.add_argument("--camera", help="the camera of --config whose zones and rules are used")
@@ -199,24 +224,56 @@ def _add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
         metavar="TIME",
         help="when the clip is taken to start, e.g. 2026-11-23T22:00:00+01:00 (default: now)",
     )
-    parser.add_argument("--video", type=Path, metavar="OUT.mp4", help="draw it all to a video")
+
+
+# score
+
+
+def _add_score(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "score",
+        "replay a clip and hold its alerts against the truth: precision, recall, F1, false alarms",
+        "edge-runtime score clip.mp4 truth.json --config lobby.toml",
+    )
+    _add_clip(parser)
     parser.add_argument(
-        "--json", action="store_true", help="only the JSON lines: no progress, no summary"
+        "truth", type=Path, metavar="TRUTH.json", help="what happens when (docs/truth.md)"
     )
-    parser.set_defaults(run=_replay)
+    parser.add_argument(
+        "--within",
+        type=_positive,
+        default=10.0,
+        metavar="SECONDS",
+        help="an alarm is true so long after an event's beginning (default 10)",
+    )
+    parser.add_argument(
+        "--recall-bias",
+        type=_positive,
+        default=1.0,
+        metavar="NUMBER",
+        help="how much more a missed event weighs in F1 than a false alarm (default 1)",
+    )
+    parser.add_argument("--json", action="store_true", help="the figures as one JSON object")
+    parser.set_defaults(run=_score)
 
 
-def _replay(arguments: argparse.Namespace) -> int:
-    from edge_runtime.service import clip
-    from edge_runtime.service.replay import replay
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return number
 
-    what = clip.replay_of(arguments)
+
+def _score(arguments: argparse.Namespace) -> int:
+    from edge_runtime.scoring.truth import read_truth
+    from edge_runtime.service import clip, score
+
+    truth = read_truth(arguments.truth)
+    by = score.Measure(within=arguments.within, recall_bias=arguments.recall_bias)
     progress = not arguments.json and sys.stderr.isatty()
-    summary = replay(
-        what, lambda event: print(event.to_json(), flush=True), arguments.video, progress=progress
-    )
-    if not arguments.json:
-        print(summary, file=sys.stderr)
+    report = score.measure(clip.replay_of(arguments), truth, by, progress=progress)
+    print(json.dumps(report.as_dict()) if arguments.json else report)
     return 0
 
 

@@ -66,8 +66,17 @@ class Summary:
         )
 
 
+def _unseen(frame: Frame, analysed: Analysed) -> None:
+    """For whom only the alerts matter."""
+
+
 def replay(
-    what: Replay, tell: Callable[[AlertEvent], None], video: Path | None, *, progress: bool
+    what: Replay,
+    tell: Callable[[AlertEvent], None],
+    video: Path | None,
+    *,
+    progress: bool,
+    see: Callable[[Frame, Analysed], None] = _unseen,
 ) -> Summary:
     """Analyse every frame; call `tell` with each alert as it is decided.
 
@@ -77,6 +86,7 @@ def replay(
         video: where to draw it all to, as MP4; None for no video. The file appears when it is
             complete.
         progress: whether to show a progress bar on standard error.
+        see: gets each frame and what became of it.
 
     Raises:
         EdgeRuntimeError: the clip, the model or the video cannot be used.
@@ -96,6 +106,7 @@ def replay(
         film = stack.enter_context(Film(video, fps, ruling.zones(what.camera))) if video else None
         for frame, analysed in _analyse(recording, pipeline, progress=progress):
             teller.tell(analysed.alerts)
+            see(frame, analysed)
             if film:
                 film.add(frame, analysed, frame.timestamp)
             frames += 1

@@ -29,6 +29,7 @@ OPTIONAL = {
     "sqlalchemy": "centre",
     "rich": "centre",
     "typer": "centre",
+    "motmetrics": "score",
 }
 """Modules that are imported where they are there, and the extra that brings each."""
 
