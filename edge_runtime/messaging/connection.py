@@ -288,8 +288,14 @@ class Connection:
             self._subscriptions[number] = wanted
 
     def disconnect(self, timeout: float) -> None:
-        """Say goodbye, so that the broker does not publish the will, and close."""
+        """Say goodbye, so that the broker does not publish the will, and close.
+
+        What is in flight is waited for: in all, at most `timeout` seconds pass.
+        """
         deadline = monotonic() + timeout
+        # A socket that is closed with something unread in it takes what was just sent with it.
+        while self.in_flight and self.failure is None and (left := deadline - monotonic()) > 0:
+            self.turn(None, left)
         self._client.disconnect()
         while self._client.socket() is not None and monotonic() < deadline:
             self.turn(None, 0.05)
