@@ -23,7 +23,8 @@ from edge_runtime.messaging.topics import Topics
 from edge_runtime.service import board, wiring
 from edge_runtime.service.worker import Plan, Worker
 from edge_runtime.timing import Stage
-from tests.broker import Broker, Subscriber, wait_for
+from tests.broker import Broker, wait_for
+from tests.small_centre import SmallCentre
 
 _ORIGIN = Origin("bench", "board")
 _ALERTS = 300
@@ -82,7 +83,7 @@ def _comings_and_goings(folder: Path, seconds: int) -> Path:
 def commit_to_puback() -> Row:
     """Single alerts to a Mosquitto on this machine, with a subscriber."""
     found = []
-    with tempfile.TemporaryDirectory() as folder, Broker() as broker, Subscriber(broker):
+    with tempfile.TemporaryDirectory() as folder, Broker() as broker, SmallCentre(broker):
         outbox = Outbox(Path(folder) / "o", _ORIGIN)
         settings = MqttSettings(host=broker.host, port=broker.port, client_id="bench")
         publisher = Publisher(settings, outbox, Topics(_ORIGIN.site, _ORIGIN.device))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import defaultdict
 from types import TracebackType
 from typing import Any
@@ -17,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge_runtime.messaging.wire import Acknowledgement
+from edge_runtime.messaging.wire import Acknowledgement, Dropped
 from tests.broker import Broker, wait_for
 
 _EVERY_SECONDS = 0.1
@@ -35,6 +36,8 @@ class SmallCentre:
 
     Attributes:
         received: the alerts in the order in which they came, those that came again among them.
+        first_at: when the first came, in monotonic seconds; None before.
+        dropped: the numbers that devices said they gave up.
     """
 
     def __init__(self, broker: Broker, *, acknowledges: bool = True, session: int = 0) -> None:
@@ -42,7 +45,9 @@ class SmallCentre:
         self._session = session
         self.acknowledges = acknowledges
         self.received: list[dict[str, Any]] = []
-        self._hashes: dict[Epoch, dict[int, str]] = defaultdict(dict)
+        self.first_at: float | None = None
+        self.dropped: set[int] = set()
+        self._hashes: dict[Epoch, dict[int, str | None]] = defaultdict(dict)
         self._upto: dict[Epoch, int] = defaultdict(int)
         self._news: set[Epoch] = set()
         self._lock = threading.Lock()
@@ -54,7 +59,9 @@ class SmallCentre:
         self._client = Client(
             CallbackAPIVersion.VERSION2, "centre", protocol=MQTTv5, reconnect_on_failure=False
         )
-        self._client.on_connect = lambda client, *_: client.subscribe("edge/v1/+/+/alert/#", qos=1)
+        self._client.on_connect = lambda client, *_: client.subscribe(
+            [(f"edge/v1/+/+/{topic}", 1) for topic in ("alert/#", "dropped")]
+        )
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._take
 
@@ -103,11 +110,25 @@ class SmallCentre:
             self._ending.wait(0.1)
 
     def _take(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        if message.topic.endswith("/dropped"):
+            self._take_dropped(message)
+            return
         alert = json.loads(message.payload)
         device = message.topic.partition("/alert/")[0], int(alert["id"].split("/")[1])
         with self._lock:
+            self.first_at = self.first_at or time.monotonic()
             self.received.append(alert)
             self._hashes[device][int(alert["sequence"])] = alert["hash"]
+            self._news.add(device)
+
+    def _take_dropped(self, message: MQTTMessage) -> None:
+        said = Dropped.read(message.payload).data
+        device = message.topic.removesuffix("/dropped"), said.epoch
+        with self._lock:
+            for each in said.ranges:
+                for number in range(each.first, each.last + 1):
+                    self.dropped.add(number)
+                    self._hashes[device].setdefault(number, None)
             self._news.add(device)
 
     def _answer(self) -> None:
@@ -116,7 +137,7 @@ class SmallCentre:
                 for (root, epoch), upto, digest in self._progress():
                     self.acknowledge(root, epoch, upto, digest)
 
-    def _progress(self) -> list[tuple[Epoch, int, str]]:
+    def _progress(self) -> list[tuple[Epoch, int, str | None]]:
         with self._lock:
             news, self._news = self._news, set()
             for device in news:

@@ -47,6 +47,8 @@ _UNANSWERED_MILLISECONDS = 20_000
 _UNLIMITED_PACKET = 268_435_460
 _UNLIMITED_RECEIVE = 65_535
 _FIXED_HEADER = 5
+_AMPLE = 8192
+"""Bytes: more than topic and properties of any message of ours."""
 _UTF8_TEXT = 1
 
 
@@ -254,10 +256,12 @@ class Connection:
         """Send `message`: its number, or None where the broker takes no packet as large."""
         properties = message.properties(PacketTypes.PUBLISH)
         payload = message.payload.encode()
-        packed = len(properties.pack())  # type: ignore[no-untyped-call]
-        size = _FIXED_HEADER + 4 + len(message.topic.encode()) + packed + len(payload)
-        if size > self.maximum_packet_size:
-            return None
+        # To pack the properties costs as much as the rest of all this: seldom is it needed.
+        if len(payload) + _AMPLE > self.maximum_packet_size:
+            packed = len(properties.pack())  # type: ignore[no-untyped-call]
+            size = _FIXED_HEADER + 4 + len(message.topic.encode()) + packed + len(payload)
+            if size > self.maximum_packet_size:
+                return None
         self.in_flight += 1
         if self.waits_since is None:
             self.waits_since = monotonic()
@@ -399,7 +403,8 @@ class Connection:
         self.answered = True
         self.in_flight -= 1
         self.waits_since = monotonic() if self.in_flight else None
-        self.answers.append(Answer(message, reason.value, str(reason)))
+        name = str(reason) if reason.value else "Success"
+        self.answers.append(Answer(message, reason.value, name))
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         properties = message.properties
