@@ -38,7 +38,8 @@ def check(document: Document, labels: frozenset[str] | None) -> Iterator[Finding
         yield from _unknown_cameras(key, rule, cameras)
         for what in ("zone", "line"):
             yield from _not_drawn(what, key, rule, cameras)
-    yield from _model(document)
+    for key, model in models(document):
+        yield from _model(key, model, on_duty=production(document))
     yield from _snapshots(document, labels)
     if labels is not None:
         yield from _unknown_classes(document, rules, labels)
@@ -52,14 +53,29 @@ def production(document: Document) -> bool:
     return False
 
 
-def _model(document: Document) -> Iterator[Finding]:
-    """A model is one thing, and has the keys that belong to it."""
+def models(document: Document) -> Iterator[tuple[Key, Document]]:
+    """The tables of models, each with its key."""
     match document:
         case {"model": dict(model)}:
-            kinds = [key for key in MODEL_KINDS if key in model]
-            yield from _one_kind(kinds)
-            if kinds:
-                yield from _belonging(kinds[0], model, on_duty=production(document))
+            yield ("model",), model
+    match document:
+        case {"heads": dict(heads)}:
+            for name in ("classifier", "detector"):
+                if isinstance(heads.get(name), dict):
+                    yield ("heads", name), heads[name]
+
+
+def asks_for_heads(document: Document) -> bool:
+    """Whether a rule needs the second look."""
+    return any(rule.get("kind") == "covered-face" for _, rule in _tables(document, "rules"))
+
+
+def _model(key: Key, model: Document, *, on_duty: bool) -> Iterator[Finding]:
+    """A model is one thing, and has the keys that belong to it."""
+    kinds = [kind for kind in MODEL_KINDS if kind in model]
+    yield from _one_kind(key, kinds)
+    if kinds:
+        yield from _belonging(key, kinds[0], model, on_duty=on_duty)
 
 
 def _snapshots(document: Document, labels: frozenset[str] | None) -> Iterator[Finding]:
@@ -81,39 +97,39 @@ def _snapshots(document: Document, labels: frozenset[str] | None) -> Iterator[Fi
         )
 
 
-def _one_kind(kinds: list[str]) -> Iterator[Finding]:
+def _one_kind(model: Key, kinds: list[str]) -> Iterator[Finding]:
     if not kinds:
         yield Finding(
-            ("model",),
+            model,
             "names no model; one of path, bundle and name is asked for, e.g. "
             'path = "models/detector.tflite"',
         )
     for key in kinds[1:]:
         yield Finding(
-            ("model", key),
+            (*model, key),
             f"there is a {kinds[0]}, too; only one of path, bundle and name is asked for",
         )
 
 
-def _belonging(kind: str, model: Document, *, on_duty: bool) -> Iterator[Finding]:
+def _belonging(at: Key, kind: str, model: Document, *, on_duty: bool) -> Iterator[Finding]:
     if kind != "path":
         for key in FIXED_BY_BUNDLE:
             if key in model:
                 yield Finding(
-                    ("model", key),
+                    (*at, key),
                     "is said by the bundle, which is signed; leave it out",
                 )
     elif on_duty:
         yield Finding(
-            ("model", "path"),
+            (*at, "path"),
             "is a file that nobody signed; a device in production (device.production) takes a "
             "bundle and trusted_keys only",
         )
     if kind != "bundle" and "trusted_keys" in model:
-        yield Finding(("model", "trusted_keys"), "is for a bundle, and there is none; leave it out")
+        yield Finding((*at, "trusted_keys"), "is for a bundle, and there is none; leave it out")
     if kind == "bundle" and on_duty and "trusted_keys" not in model:
         yield Finding(
-            ("model", "trusted_keys"),
+            (*at, "trusted_keys"),
             "is missing; a device in production (device.production) takes only what your keys "
             'signed, e.g. trusted_keys = "keys"',
         )

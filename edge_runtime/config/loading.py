@@ -13,7 +13,7 @@ from edge_runtime.config.checks import check
 from edge_runtime.config.errors import ConfigError, Finding, Problem, dotted
 from edge_runtime.config.findings import findings
 from edge_runtime.config.lines import Key, find_line
-from edge_runtime.config.models import Looked, look
+from edge_runtime.config.models import Looked, look, look_at_heads
 from edge_runtime.config.sections import Config, plain_schema
 from edge_runtime.config.values import Context
 
@@ -74,6 +74,8 @@ def _validated(document: dict[str, Any], context: Context) -> tuple[Config | Non
     # What belongs together comes first: a bundle beside a file needs no verdict of its own.
     if looked.finding and not any(each.key[:1] == ("model",) for each in found):
         found.append(looked.finding)
+    if context.check_files:
+        found += look_at_heads(document, context.folder)
     try:
         config = Config.model_validate(document, context=context)
     except ValidationError as error:

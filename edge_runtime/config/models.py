@@ -5,13 +5,18 @@ Nothing is read out of a bundle before its signature and its hashes are verified
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_runtime.config.checks import production
+from edge_runtime.config.checks import asks_for_heads, models, production
 from edge_runtime.config.errors import Finding, shown, suggestion
+
+COVERED_FACE = "covered-face"
+"""The bundle that comes with the package and tells whether the face of a head is covered."""
+COVERED = "covered"
+"""The class that says so."""
 
 if TYPE_CHECKING:
     from edge_runtime.bundle.reading import Bundle
@@ -50,6 +55,22 @@ def look(document: Mapping[str, Any], folder: Path) -> Looked:
         case {"model": {"labels": str(name)}} if name.isprintable():
             return _labels(folder / name)
     return Looked()
+
+
+def look_at_heads(document: dict[str, Any], folder: Path) -> Iterator[Finding]:
+    """What is wrong with the models of the second look, where a rule asks for it."""
+    if not asks_for_heads(document):
+        return
+    tables = dict(models(document))
+    tables.setdefault(("heads", "classifier"), {"name": COVERED_FACE})
+    for key, table in tables.items():
+        if key[0] != "heads":
+            continue
+        looked = look({**document, "model": table}, folder)
+        if looked.finding:
+            yield Finding((*key, *looked.finding.key[1:]), looked.finding.text)
+        elif key[1] == "classifier" and looked.labels and COVERED not in looked.labels:
+            yield Finding(key, f"is a model that does not know the class {shown(COVERED)}")
 
 
 def verified(path: Path, keys: Path | None, *, on_duty: bool) -> Bundle:

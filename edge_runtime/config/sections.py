@@ -22,6 +22,7 @@ from pydantic_core import core_schema
 
 from edge_runtime.alerts.alert import Severity
 from edge_runtime.config.commands import CommandsConfig
+from edge_runtime.config.models import COVERED_FACE
 from edge_runtime.config.rules import RuleConfig
 from edge_runtime.config.snapshots import SnapshotsConfig
 from edge_runtime.config.values import (
@@ -169,6 +170,26 @@ class ModelConfig(Section):
             except ModelError as error:
                 raise ValueError(str(error)) from None
         return path
+
+
+class HeadsConfig(Section):
+    """The second look at the heads of people, which rules of the kind covered-face ask for."""
+
+    rate: float = Field(
+        default=2.0,
+        gt=0,
+        le=30,
+        description="The most heads to look at a second, for each camera.",
+    )
+    classifier: ModelConfig = Field(
+        default_factory=lambda: ModelConfig(name=COVERED_FACE),
+        description="Says how sure it is that a face is covered; keys as in [model].",
+        json_schema_extra={"default": {"name": COVERED_FACE}},
+    )
+    detector: ModelConfig | None = Field(
+        default=None,
+        description="Finds faces; without it, nobody looks for one. Keys as in [model].",
+    )
 
 
 class TlsConfig(Section):
@@ -441,6 +462,10 @@ class Config(Section):
 
     device: DeviceConfig = Field(description="Who this device is.")
     model: ModelConfig = Field(description="The detector.")
+    heads: HeadsConfig = Field(
+        default_factory=HeadsConfig,
+        description="The second look at heads, where a rule asks for it.",
+    )
     mqtt: MqttConfig | None = Field(
         default=None, description="The broker; without it alerts stay on the device."
     )

@@ -85,9 +85,13 @@ def bench(what: Replay, seconds: float, *, fast: bool) -> Figures:
     Raises:
         EdgeRuntimeError: the source or the model cannot be used, or no frame came.
     """
-    with models.borrowed(what.model) as model, tempfile.TemporaryDirectory() as folder:
+    with (
+        models.borrowed(what.model) as model,
+        models.borrowed_heads(what.heads, what.rules) as heads,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         detector = load_detector(wiring.sought(model.settings, what.rules))
-        plan = Plan(what.camera, what.rules, model.settings, stamps=())
+        plan = Plan(what.camera, what.rules, model.settings, stamps=(), heads=heads)
         outbox = Outbox(Path(folder) / "outbox.sqlite", what.origin)
 
         def commit(alert: Alert, model: ModelIdentity) -> None:

@@ -74,6 +74,12 @@ def _model(config: Config) -> Finding:
     try:
         with models.borrowed(config.model, on_duty=config.device.production) as model:
             detector = load_detector(wiring.sought(model.settings, config.rules))
+        with models.borrowed_heads(
+            config.heads, config.rules, on_duty=config.device.production
+        ) as heads:
+            for settings in (heads.classifier, heads.detector) if heads else ():
+                if settings:
+                    load_detector(settings)
     except EdgeRuntimeError as error:
         return Finding(False, "model", str(error))
     status = detector.status()

@@ -43,6 +43,7 @@ def replay_of(arguments: argparse.Namespace) -> Replay:
         camera=config.cameras[0],
         rules=config.rules,
         model=config.model,
+        heads=config.heads,
         origin=Origin(config.device.site, config.device.name),
         start=_start(arguments),
     )

@@ -132,8 +132,9 @@ class Daemon:
     def _watch_with(self, config: Config) -> None:
         """Watch as `config` says; an EdgeRuntimeError leaves all as it was."""
         model = models.ready(config, self._state)
+        heads = models.ready_heads(config, self._state)
         album = wiring.album(config)
-        self._fleet.apply(config, model.settings, _WORKERS_STOP_SECONDS, album)
+        self._fleet.apply(config, model.settings, _WORKERS_STOP_SECONDS, heads=heads, album=album)
         self._model, self._album = model, album
 
     def _warnings(self) -> list[str]:

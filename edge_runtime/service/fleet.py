@@ -12,6 +12,7 @@ from edge_runtime.inference.model import ModelSettings, load_detector
 from edge_runtime.rules.switch import Rests
 from edge_runtime.service import wiring
 from edge_runtime.service.album import Album
+from edge_runtime.service.models import HeadModels
 from edge_runtime.service.worker import Commit, Observe, Plan, Worker, nobody
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class Fleet:
         config: Config,
         model: ModelSettings,
         stop_seconds: float,
+        *,
+        heads: HeadModels | None = None,
         album: Album | None = None,
     ) -> None:
         """Start what is new, stop what is gone, replace what has changed, leave the rest alone.
@@ -47,12 +50,13 @@ class Fleet:
             config: what there is to watch.
             model: its model, ready to be loaded.
             stop_seconds: how long what stops may take.
+            heads: the models of the second look, ready to be loaded; None: no rule asks for it.
             album: keeps the snapshots; None: there are none.
 
         Raises:
             ModelError: a model cannot be used. Then nothing has been touched.
         """
-        plans = [Plan.of(camera, config, model) for camera in config.cameras]
+        plans = [Plan.of(camera, config, model, heads) for camera in config.cameras]
         changed = {
             place: plan
             for place, plan in enumerate(plans)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +18,9 @@ from edge_runtime.bundle import golden, store
 from edge_runtime.bundle.manifest import MODEL
 from edge_runtime.bundle.settings import model_settings
 from edge_runtime.bundle.trust import DEMONSTRATION_KEY, key_id
-from edge_runtime.config import Config, ModelConfig
-from edge_runtime.config.models import shipped_path, verified
+from edge_runtime.config import Config, HeadsConfig, ModelConfig, RuleConfig
+from edge_runtime.config.models import COVERED, shipped_path, verified
+from edge_runtime.config.rules import CoveredFaceConfig
 from edge_runtime.inference.model import ModelSettings, count_as_tried
 from edge_runtime.inference.preprocess import Colour, Resize
 
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 STORE_NAME = "models"
 """The folder of the installed bundles, in the state directory."""
 _DEFAULT_THRESHOLD = 0.5
+_ANY_SCORE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,53 @@ def ready(config: Config, state: Path) -> ReadyModel:
     if model.warning:
         logger.warning("%s", model.warning)
     return model
+
+
+@dataclass(frozen=True, slots=True)
+class HeadModels:
+    """The models of the second look, ready to be loaded.
+
+    Attributes:
+        rate: the most heads to look at a second, for each camera.
+        classifier: says how sure it is that a face is covered.
+        detector: finds faces; None: nobody looks for one.
+    """
+
+    rate: float
+    classifier: ModelSettings
+    detector: ModelSettings | None = None
+
+
+def ready_heads(config: Config, state: Path) -> HeadModels | None:
+    """Make the daemon's models of the second look ready; None where no rule asks for one.
+
+    Raises:
+        EdgeRuntimeError: one of them will not do.
+    """
+    return _heads(config.heads, config.rules, state / STORE_NAME, on_duty=config.device.production)
+
+
+@contextmanager
+def borrowed_heads(
+    config: HeadsConfig, rules: Iterable[RuleConfig], *, on_duty: bool = False
+) -> Iterator[HeadModels | None]:
+    """The same for as long as the context lasts; nothing is left behind."""
+    with tempfile.TemporaryDirectory(prefix="edge-runtime-") as folder:
+        yield _heads(config, rules, Path(folder), on_duty=on_duty)
+
+
+def _heads(
+    config: HeadsConfig, rules: Iterable[RuleConfig], folder: Path, *, on_duty: bool
+) -> HeadModels | None:
+    if not any(isinstance(rule, CoveredFaceConfig) for rule in rules):
+        return None
+    detector = None
+    if config.detector:
+        detector = _ready(config.detector, folder, on_duty=on_duty).settings
+    classifier = _ready(config.classifier, folder, on_duty=on_duty).settings
+    # How sure it is, is asked for in any case: what counts is up to the rule.
+    always = replace(classifier, threshold=_ANY_SCORE, thresholds={}, classes=frozenset({COVERED}))
+    return HeadModels(config.rate, always, detector)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ the same alerts at any speed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
@@ -22,7 +22,7 @@ from edge_runtime.frame import Frame, Image
 from edge_runtime.inference.engine import InvokeError
 from edge_runtime.rules.camera_health import CameraHealth
 from edge_runtime.rules.rule import Rule
-from edge_runtime.scene import Scene
+from edge_runtime.scene import Face, Scene
 from edge_runtime.timing import Lap, Stage, no_lap
 from edge_runtime.tracks import Track
 
@@ -32,6 +32,14 @@ class Looks(Protocol):
 
     def detect(self, image: Image, lap: Lap = ...) -> Detections:
         """The objects in `image`; raises InvokeError."""
+        ...
+
+
+class KnowsFaces(Protocol):
+    """What says how people's faces are."""
+
+    def step(self, frame: Frame, tracks: Sequence[Track]) -> Mapping[int, Face]:
+        """What is known after `frame` of the faces of `tracks`, by their ids."""
         ...
 
 
@@ -67,6 +75,7 @@ class Pipeline:
         *,
         things: StillObjects | None = None,
         health: CameraHealth | None = None,
+        faces: KnowsFaces | None = None,
     ) -> None:
         self._detector = detector
         self._gate = gate
@@ -76,6 +85,7 @@ class Pipeline:
         self._things = things
         self._health = health
         self._glancer = Glancer()
+        self._faces = faces
         self._scene = Scene(0.0, 0.0, ())
 
     def step(self, frame: Frame) -> Analysed:
@@ -103,6 +113,7 @@ class Pipeline:
             frame.wall_time,
             tracks,
             still=self._things.step(frame, tracks) if self._things else (),
+            faces=self._faces.step(frame, tracks) if self._faces else {},
             aspect=frame.width / frame.height,
         )
         alerts += chain.from_iterable(rule.step(self._scene) for rule in self._rules)

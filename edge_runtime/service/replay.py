@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from edge_runtime.alerts.alert import Alert, AlertEvent, Origin, event
 from edge_runtime.capture.recording import Recording
-from edge_runtime.config import CameraConfig, ModelConfig, RuleConfig
+from edge_runtime.config import CameraConfig, HeadsConfig, ModelConfig, RuleConfig
 from edge_runtime.frame import Frame
 from edge_runtime.inference.model import Detector, load_detector
 from edge_runtime.service import board, models, ruling, wiring
@@ -32,6 +32,7 @@ class Replay:
         camera: the clip as a camera, with its zones.
         rules: what is looked for.
         model: the detector.
+        heads: the models of the second look.
         origin: the site and device that the alerts name.
         start: Unix seconds at which the clip is taken to start: labels alerts, and is the clock
             of schedules.
@@ -40,6 +41,7 @@ class Replay:
     camera: CameraConfig
     rules: tuple[RuleConfig, ...]
     model: ModelConfig
+    heads: HeadsConfig
     origin: Origin
     start: float
 
@@ -96,7 +98,9 @@ def replay(
     with ExitStack() as stack:
         model = stack.enter_context(models.borrowed(what.model)).settings
         detector = load_detector(wiring.sought(model, what.rules))
-        pipeline = wiring.pipeline(what.camera, what.rules, model, detector)
+        heads = stack.enter_context(models.borrowed_heads(what.heads, what.rules))
+        faces = wiring.second_look(what.camera, what.rules, heads, apart=False)
+        pipeline = wiring.pipeline(what.camera, what.rules, model, detector, faces=faces)
         teller = _Teller(what, detector, tell)
         began = time.perf_counter()
         recording = stack.enter_context(

@@ -42,6 +42,11 @@ def looks_for_things(rules: Iterable[RuleConfig]) -> bool:
     return any(isinstance(rule, kinds) for rule in rules)
 
 
+def asking_for_faces(rules: Iterable[RuleConfig], camera: CameraConfig) -> list[Watch]:
+    """Whose faces, where and when, those of `rules` want to know that are about faces."""
+    return [_watch(rule, camera) for rule in rules if isinstance(rule, sections.CoveredFaceConfig)]
+
+
 def rule_of(rule: RuleConfig, camera: CameraConfig) -> Rule:  # noqa: PLR0911, PLR0912 (a list)
     """One rule for one camera. A new kind of rule gets its line here."""
     watch = _watch(rule, camera)

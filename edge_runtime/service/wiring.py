@@ -15,7 +15,7 @@ from edge_runtime.bundle.trust import TrustedKeys
 from edge_runtime.capture.source import SourceSettings
 from edge_runtime.config import PERSON, CameraConfig, Config, RuleConfig
 from edge_runtime.errors import EdgeRuntimeError
-from edge_runtime.inference.model import ModelSettings
+from edge_runtime.inference.model import ModelSettings, load_detector
 from edge_runtime.messaging import home_assistant
 from edge_runtime.messaging.commands import Admission, CommandName
 from edge_runtime.messaging.connection import Message
@@ -27,8 +27,10 @@ from edge_runtime.rules.camera_health import SEVERITIES, CameraHealth, HealthSet
 from edge_runtime.rules.rule import Rule
 from edge_runtime.rules.switch import Rests, Switched
 from edge_runtime.service.album import FOLDER_NAME, Album, Limits
+from edge_runtime.service.models import HeadModels
 from edge_runtime.service.pipeline import Looks, Pipeline
-from edge_runtime.service.ruling import looks_for_things, rule_of
+from edge_runtime.service.ruling import asking_for_faces, looks_for_things, rule_of
+from edge_runtime.service.second_look import Examiner, SecondLook
 from edge_runtime.service.snapshots import SURE_ENOUGH
 from edge_runtime.timing import Lap, no_lap
 
@@ -83,6 +85,7 @@ def pipeline(
     lap: Lap = no_lap,
     *,
     rests: Rests | None = None,
+    faces: SecondLook | None = None,
 ) -> Pipeline:
     """The way of `camera`'s frames through `detector` and `rules`, but for those in `rests`."""
     tracker = TrackerSettings(threshold=model.threshold, thresholds=dict(model.thresholds))
@@ -103,6 +106,7 @@ def pipeline(
         switched,
         lap,
         things=things,
+        faces=faces,
         health=_health(camera),
     )
 
@@ -119,6 +123,28 @@ def _health(camera: CameraConfig) -> CameraHealth | None:
             silent_after=max(0.8 * camera.stale_after, 2 / camera.fps if camera.fps else 0.0),
         )
     )
+
+
+def second_look(
+    camera: CameraConfig, rules: Iterable[RuleConfig], heads: HeadModels | None, *, apart: bool
+) -> SecondLook | None:
+    """The second look at `camera`'s people; None where no rule asks for it.
+
+    Args:
+        camera: the camera.
+        rules: its rules.
+        heads: the models; None: there are none.
+        apart: whether a thread of its own looks, beside the stream.
+
+    Raises:
+        ModelError: a model cannot be used.
+    """
+    watches = asking_for_faces(rules, camera)
+    if heads is None or not watches:
+        return None
+    detector = load_detector(heads.detector) if heads.detector else None
+    examiner = Examiner(load_detector(heads.classifier), detector)
+    return SecondLook(watches, heads.rate, examiner, apart=apart)
 
 
 def _switched(rule: RuleConfig, camera: CameraConfig, rests: Rests) -> Rule:

@@ -22,7 +22,9 @@ from edge_runtime.report import CameraReport
 from edge_runtime.rules.switch import Rests
 from edge_runtime.service import wiring
 from edge_runtime.service.album import Album
+from edge_runtime.service.models import HeadModels
 from edge_runtime.service.pipeline import Analysed
+from edge_runtime.service.ruling import asking_for_faces
 from edge_runtime.service.snapshots import Photographer, Snapshot, SnapshotError
 from edge_runtime.timing import Stage, StageTimes
 
@@ -58,8 +60,8 @@ _HUNG_SECONDS = 60.0
 class Plan:
     """What a worker is made from; a worker whose plan has not changed survives a reload.
 
-    `stamps` are modification time and size of the model's files: another model under the same
-    name is a change.
+    `stamps` are modification time and size of the models' files: another model under the same
+    name is a change. `heads` are the models of the second look, where a rule asks for one.
     """
 
     camera: CameraConfig
@@ -67,18 +69,32 @@ class Plan:
     model: ModelSettings
     stamps: tuple[tuple[int, int], ...]
     snapshots: SnapshotsConfig | None = None
+    heads: HeadModels | None = None
 
     @classmethod
-    def of(cls, camera: CameraConfig, config: Config, model: ModelSettings) -> Plan:
-        """The plan of one camera of `config`, whose model is ready as `model`."""
-        # A file for the Edge TPU, or for the CPU, may stand beside the one that is named.
-        stem = model.path.stem.removesuffix("_edgetpu")
-        twins = (model.path.with_stem(stem), model.path.with_stem(f"{stem}_edgetpu"))
-        labels = model.labels if isinstance(model.labels, Path) else None
-        files = (*twins, labels, model.edgetpu_path)
-        stats = [path.stat() for path in files if path is not None and path.exists()]
-        stamps = tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
-        return cls(camera, config.rules_for(camera.name), model, stamps, config.snapshots)
+    def of(
+        cls,
+        camera: CameraConfig,
+        config: Config,
+        model: ModelSettings,
+        heads: HeadModels | None = None,
+    ) -> Plan:
+        """The plan of one camera of `config`, whose models are ready as `model` and `heads`."""
+        rules = config.rules_for(camera.name)
+        asked = heads if asking_for_faces(rules, camera) else None
+        used = [model, *([asked.classifier, asked.detector] if asked else [])]
+        stamps = tuple(stamp for each in used if each for stamp in _stamps(each))
+        return cls(camera, rules, model, stamps, config.snapshots, asked)
+
+
+def _stamps(model: ModelSettings) -> list[tuple[int, int]]:
+    # A file for the Edge TPU, or for the CPU, may stand beside the one that is named.
+    stem = model.path.stem.removesuffix("_edgetpu")
+    twins = (model.path.with_stem(stem), model.path.with_stem(f"{stem}_edgetpu"))
+    labels = model.labels if isinstance(model.labels, Path) else None
+    files = (*twins, labels, model.edgetpu_path)
+    stats = [path.stat() for path in files if path is not None and path.exists()]
+    return [(stat.st_mtime_ns, stat.st_size) for stat in stats]
 
 
 class Worker:
@@ -102,8 +118,17 @@ class Worker:
         self._observe = observe
         self._pace = pace
         self._camera = Camera(plan.camera.name, wiring.source_settings(plan.camera), pace=pace)
+        self._second_look = wiring.second_look(
+            plan.camera, plan.rules, plan.heads, apart=pace is Pace.REAL
+        )
         self._pipeline = wiring.pipeline(
-            plan.camera, plan.rules, plan.model, detector, self.times.lap, rests=rests
+            plan.camera,
+            plan.rules,
+            plan.model,
+            detector,
+            self.times.lap,
+            rests=rests,
+            faces=self._second_look,
         )
         self._photographer = Photographer(self.name, detector, album) if album else None
         self._stopping = threading.Event()
@@ -144,6 +169,8 @@ class Worker:
             return f"inference for camera {self.name} fails: {self._failure}"
         if conditions := self._pipeline.conditions:
             return f"camera {self.name} {' and '.join(_SAYS[each] for each in conditions)}"
+        if self._second_look and (failure := self._second_look.failure):
+            return f"faces at camera {self.name} are not looked at: {failure}"
         engine = self._detector.status()
         return engine.reason if engine.state is EngineState.DEGRADED else None
 
@@ -234,6 +261,8 @@ class Worker:
             elif self._pace is Pace.REAL:  # then the frames' clock is the monotonic one
                 for alert in self._pipeline.idle(self._alive, time.time()):
                     self._keep(alert)
+        if self._second_look:
+            self._second_look.close()
         for alert in self._pipeline.finish(self._stop_reason):
             self._keep(alert)
 

@@ -25,6 +25,7 @@ SECTIONS = {
     "[mqtt.tls]": "TlsConfig",
     "[commands]": "CommandsConfig",
     "[snapshots]": "SnapshotsConfig",
+    "[heads]": "HeadsConfig",
     "[[cameras]]": "CameraConfig",
     "[cameras.motion]": "MotionConfig",
     "[cameras.health]": "HealthConfig",
@@ -46,7 +47,17 @@ SECTIONS = {
     'kind = "person-down"': "PersonDownConfig",
     "[rules.schedule]": "ScheduleConfig",
 }
-TABLES_OF_THEIR_OWN = {"tls", "motion", "health", "zones", "lines", "masks", "schedule"}
+TABLES_OF_THEIR_OWN = {
+    "tls",
+    "motion",
+    "health",
+    "zones",
+    "lines",
+    "masks",
+    "schedule",
+    "classifier",
+    "detector",
+}
 OF_ALL_RULES = {"kind", "name", "cameras", "zone", "place", "classes", "cooldown", "severity"}
 """Keys that are described once for all rules; a rule with a default of its own says so."""
 
