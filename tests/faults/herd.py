@@ -64,6 +64,10 @@ class Herd:
         port: the broker's, on 127.0.0.1.
         ca: whom to trust.
         identities: one a client.
+
+    Attributes:
+        attempts: how many connections were begun.
+        complete: since when all are there, in monotonic seconds; None while one is not.
     """
 
     def __init__(self, port: int, ca: Path, identities: Sequence[Identity]) -> None:
@@ -78,10 +82,11 @@ class Herd:
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="herd")
         self.attempts = 0
+        self.complete: float | None = None
 
     @property
     def there(self) -> int:
-        """How many are connected, subscribed and have published."""
+        """How many are connected and subscribed, and have published."""
         return sum(each.stage is Stage.THERE for each in self._clients)
 
     def hold(self) -> None:
@@ -123,7 +128,11 @@ class Herd:
                 self._ping()
 
     def _look_after(self, now: float) -> None:
-        """Begin, and give up."""
+        """Begin, give up, and see whether all are there."""
+        if self.there < len(self._clients):
+            self.complete = None
+        elif self.complete is None:
+            self.complete = now
         for client in self._clients:
             if client.stage is Stage.RESTING:
                 if self._going.is_set() and now >= client.due:
