@@ -39,6 +39,8 @@ LAYERS = ("capture", "inference", "analysis", "rules", "alerts", "messaging", "c
 KNOWS = {
     # The types of an alert and of the model that saw it are everybody's.
     ("config", "alerts.alert"),
+    # The bounds that a configuration may set are those that an outbox can keep.
+    ("config", "alerts.limits"),
     ("inference", "alerts.alert"),
     ("messaging", "alerts.alert"),
     ("rules", "alerts.alert"),
