@@ -11,6 +11,7 @@ from edge_runtime.alerts.outbox import Entry, Outbox, OutboxError
 from edge_runtime.backoff import Backoff
 from edge_runtime.messaging.connection import Answer, Connection, Message
 from edge_runtime.messaging.delivery import (
+    BEGINNING,
     FAILURE,
     PACKET_TOO_LARGE,
     TOPIC_NAME_INVALID,
@@ -46,7 +47,7 @@ class AlertSender:
         self._trouble = ""
         self._complained: dict[int, int] = {}
         """Alerts set aside, and the reason code of the complaint that was logged."""
-        self._highest = 0
+        self._highest = BEGINNING
         self.delivered = 0
         self.resent = 0
         self.held: str | None = None
