@@ -157,7 +157,7 @@ class AlertSender:
         except TopicError as error:
             self._set_aside(sequence, TOPIC_NAME_INVALID, str(error))
             return
-        properties = {"severity": str(entry.severity), "sequence": str(sequence)}
+        properties = {"severity": str(entry.severity), "sequence": str(entry.number)}
         number = connection.publish(
             Message(topic, entry.payload, CONTENT_TYPE, user_properties=properties)
         )
