@@ -142,10 +142,8 @@ class Epochs:
                 return one.epoch, place + one.shift
         raise NoEpochError(f"an alert stands at {place}, and of no epoch that is known")
 
-    def span(self, epoch: int) -> tuple[int, int | None] | None:
-        """Shift and last number of `epoch`, no last of the current one; None of one not known."""
-        if epoch == self.current:
-            return 0, None
+    def span(self, epoch: int) -> tuple[int, int] | None:
+        """Shift and last number of an earlier epoch; None of one not known."""
         found = (one for one in self.earlier if one.epoch == epoch)
         return next(((one.shift, one.last) for one in found), None)
 

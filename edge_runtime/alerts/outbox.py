@@ -417,8 +417,8 @@ class Outbox:
     def _believe(self, epoch: int, sequence: int, digest: str | None) -> int:
         """See that this outbox had what is acknowledged: the shift of its epoch."""
         with self._mutex, self._explained():
-            head, span = self._head, self._epochs.span(epoch)
-            shift, last = span or (0, None)
+            head, span = self._head, self.span(epoch)
+            shift, last = span or (0, 0)
             row = self._connection.execute(
                 "SELECT json_extract(payload, '$.hash') FROM alerts WHERE sequence = ?",
                 (sequence - shift,),
@@ -428,7 +428,6 @@ class Outbox:
                 f"alert {sequence} of epoch {epoch} is acknowledged, and this outbox is of epoch "
                 f"{self.epoch}"
             )
-        last = head.sequence if last is None else last
         if not 1 <= sequence <= last:
             raise AcknowledgementError(
                 f"alert {sequence} is acknowledged, and the last one is {last}"
@@ -442,6 +441,12 @@ class Outbox:
                 "holds another one in its place"
             )
         return shift
+
+    def span(self, epoch: int) -> tuple[int, int] | None:
+        """Shift and last number of `epoch`: number - shift is a place. None of one not known."""
+        if epoch == self.epoch:
+            return 0, self.committed
+        return self._epochs.span(epoch)
 
     def _end_forgetting(self, own: int, saved: int) -> None:
         """Count what was deleted of this epoch and of others, and commit it; under the mutex."""

@@ -5,7 +5,7 @@ Nothing here reads a file or a clock; see `edge_runtime.service.log`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -13,6 +13,7 @@ from typing import Any
 
 from edge_runtime.alerts.chain import BEGINNING, Head, digest
 from edge_runtime.alerts.dropping import DroppedRange
+from edge_runtime.ranges import Span, gaps, merged
 
 
 class Fault(StrEnum):
@@ -27,10 +28,6 @@ class Fault(StrEnum):
     ORDER = "order"
     TAIL = "tail"
     HEAD = "head"
-
-
-Span = tuple[int, int]
-"""The first and the last of adjacent numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +157,9 @@ class Ledger:
     @property
     def dropped(self) -> list[Span]:
         """The numbers that are not there because they were given up."""
-        there = [(number, number) for number in self.numbers]
-        told = _united((one.first, one.last) for one in self._dropped)
-        return [left for first, last in told for left in _without(first, last, there)]
+        there = merged((number, number) for number in self.numbers)
+        told = merged((one.first, one.last) for one in self._dropped)
+        return [left for first, last in told for left in gaps(there, first, last)]
 
     def begins(self, heads: list[ToldHead]) -> int:
         """The number with which the chain begins, as far as that can be known."""
@@ -227,7 +224,7 @@ class Ledger:
         dropped = self.dropped
         before = min([first, *self.numbers]) - 1
         for one, other in pairwise([before, *self.numbers]):
-            for start, end in _without(one + 1, other - 1, dropped):
+            for start, end in gaps(dropped, one + 1, other - 1) if other > one + 1 else ():
                 yield self._missing(start, end, f"before alert {other}")
 
     def against(self, heads: list[ToldHead]) -> Iterator[Problem]:
@@ -282,24 +279,3 @@ class Ledger:
 
 def _alerts(first: int, last: int) -> str:
     return f"alert {first} is" if first == last else f"alerts {first} to {last} are"
-
-
-def _united(spans: Iterable[Span]) -> list[Span]:
-    """The same numbers in as few spans as there can be, in order."""
-    united: list[Span] = []
-    for first, last in sorted(spans):
-        if united and first <= united[-1][1] + 1:
-            united[-1] = united[-1][0], max(united[-1][1], last)
-        else:
-            united.append((first, last))
-    return united
-
-
-def _without(first: int, last: int, spans: Iterable[Span]) -> Iterator[Span]:
-    """What of the numbers from `first` to `last` is not in `spans`, which are in order."""
-    for start, end in spans:
-        if start > first and first <= last:
-            yield first, min(start - 1, last)
-        first = max(first, end + 1)
-    if first <= last:
-        yield first, last

@@ -36,7 +36,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from edge_runtime.backoff import Backoff
-from edge_runtime.messaging.ranges import Span, merged
+from edge_runtime.ranges import Span, merged
 
 MOST_IN_FLIGHT = 20
 NO_MATCHING_SUBSCRIBERS = 0x10

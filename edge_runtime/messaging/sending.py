@@ -19,9 +19,9 @@ from edge_runtime.messaging.delivery import (
     Verdict,
 )
 from edge_runtime.messaging.failures import not_taken
-from edge_runtime.messaging.ranges import Span
 from edge_runtime.messaging.receipts import Receipts
 from edge_runtime.messaging.topics import TopicError, Topics
+from edge_runtime.ranges import Span
 
 _log = logging.getLogger(__name__)
 

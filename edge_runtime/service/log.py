@@ -19,10 +19,11 @@ from edge_runtime.alerts.chain import Head
 from edge_runtime.alerts.database import OutboxError, State, open_to_look, sentence, state
 from edge_runtime.alerts.dropping import DroppedRange
 from edge_runtime.alerts.signing import HeadSignatureError, certified_key, verify
-from edge_runtime.alerts.verification import ChainName, Fault, Ledger, Link, Problem, Span, ToldHead
+from edge_runtime.alerts.verification import ChainName, Fault, Ledger, Link, Problem, ToldHead
 from edge_runtime.config import load
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.messaging.wire import DROPPED_TYPE, Dropped, WireError
+from edge_runtime.ranges import Span
 from edge_runtime.service import wiring
 
 if TYPE_CHECKING:
@@ -316,16 +317,26 @@ def _document(text: str) -> dict[str, Any]:
         ValueError: it is none; the text is the end of a sentence about it.
     """
     try:
-        document = json.loads(text, parse_constant=_no_number)
+        document = _parsed(text)
         if isinstance(document, dict) and "payload" in document and "topic" in document:
             payload = document["payload"]
             wrapped = isinstance(payload, str)
-            document = json.loads(payload, parse_constant=_no_number) if wrapped else payload
+            document = _parsed(payload) if wrapped else payload
     except (ValueError, RecursionError):
         raise ValueError("is no JSON") from None
     if not isinstance(document, dict):
         raise ValueError("is no JSON object")
     return document
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, parse_constant=_no_number, parse_float=_as_number)
+
+
+def _as_number(text: str) -> float:
+    """An integer where it is whole: mosquitto_sub writes epochs as 1.79e+15."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _no_number(text: str) -> NoReturn:

@@ -45,6 +45,7 @@ KNOWS = {
     ("messaging", "alerts.alert"),
     ("rules", "alerts.alert"),
     # The publisher brings away what is in the outbox.
+    ("messaging", "alerts.dropping"),
     ("messaging", "alerts.outbox"),
     # A rule may be about a place, or about the camera itself.
     ("rules", "analysis.camera_health"),
