@@ -39,7 +39,7 @@ from edge_runtime.ranges import Span, gaps
 _log = logging.getLogger(__name__)
 
 _JSON = "application/json"
-_RECONNECT = Backoff(4.0, 20.0, jitter=1.0)
+RECONNECT = Backoff(4.0, 20.0, jitter=1.0)
 """A thousand boards lose one broker in one instant. The longest wait, and opening a connection, are
 less than the 30 s in which alerts have to flow again."""
 _LONGEST_TURN = 1.0
@@ -135,7 +135,7 @@ class Publisher:
         self._settings = settings
         self._outbox = outbox
         self._topics = topics
-        self._reconnect = reconnect or _RECONNECT
+        self._reconnect = reconnect or RECONNECT
         self._stall_after = stall_after
         self._will = self._status_message({"state": "offline", "reason": "connection lost"})
 
