@@ -178,6 +178,14 @@ class EmulatedDevice:
         told = self._client.publish(topic, payload, 1, retain, properties)
         told.wait_for_publish(10)
 
+    def publish_all(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Publish all of these with QoS 1, and wait for the broker once, at the end."""
+        last = None
+        for topic, payload in messages:
+            last = self._client.publish(topic, payload, 1)
+        if last is not None:
+            last.wait_for_publish(120)
+
     def tell(self, kind: str, payload: str, *, retain: bool = False) -> None:
         """Publish on one of the device's own topics."""
         self.publish(f"{self.chain.topics.root}/{kind}", payload, retain=retain)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -24,7 +23,9 @@ Visits = Callable[..., list[str]]
 @pytest.fixture(scope="session")
 def small_model(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The [model] table of a classifier that takes a tenth of a millisecond."""
-    return make_small_model(data_dir, tmp_path_factory.mktemp("labels"))
+    labels = tmp_path_factory.mktemp("labels") / "labels.txt"
+    labels.write_text("nobody\nperson\n")
+    return f'[model]\npath = "{data_dir}/models/vww_96_int8.tflite"\nlabels = "{labels}"\n'
 
 
 @pytest.fixture(scope="session")
@@ -45,28 +46,7 @@ def clip(data_dir: Path) -> Path:
 @pytest.fixture(scope="session")
 def album(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 10,000 pictures: a person comes and goes every ten."""
-    return make_album(data_dir, tmp_path_factory.mktemp("album"))
-
-
-@pytest.fixture(scope="session")
-def visits(album: Path, small_model: str) -> Visits:
-    """The tables of a configuration in which a visit starts and ends once a second.
-
-    Its argument is the camera's name; with ``--fast`` hundreds of visits take a second.
-    """
-
-    return partial(tables_of_visits, album, small_model)
-
-
-def make_small_model(data_dir: Path, folder: Path) -> str:
-    """The table of `small_model`, with its labels in `folder`."""
-    labels = folder / "labels.txt"
-    labels.write_text("nobody\nperson\n")
-    return f'[model]\npath = "{data_dir}/models/vww_96_int8.tflite"\nlabels = "{labels}"\n'
-
-
-def make_album(data_dir: Path, folder: Path) -> Path:
-    """Put the pictures of `album` into `folder`."""
+    folder = tmp_path_factory.mktemp("album")
     originals = []
     for name in (PERSON, NOBODY):
         picture = cv2.resize(cv2.imread(str(data_dir / "images" / name)), (128, 128))
@@ -80,7 +60,15 @@ def make_album(data_dir: Path, folder: Path) -> Path:
     return folder
 
 
-def tables_of_visits(album: Path, small_model: str, name: str = "atm") -> list[str]:
-    """The configuration of `visits`."""
-    source = camera(name, album, f"fps = {FPS}", "motion = {enabled = false}")
-    return [small_model, source, presence("presence", "seconds = 0.2", "grace = 0.2")]
+@pytest.fixture(scope="session")
+def visits(album: Path, small_model: str) -> Visits:
+    """The tables of a configuration in which a visit starts and ends once a second.
+
+    Its argument is the camera's name; with ``--fast`` hundreds of visits take a second.
+    """
+
+    def tables(name: str = "atm") -> list[str]:
+        source = camera(name, album, f"fps = {FPS}", "motion = {enabled = false}")
+        return [small_model, source, presence("presence", "seconds = 0.2", "grace = 0.2")]
+
+    return tables

@@ -41,6 +41,8 @@ _RECEIVE_MAXIMUM = 500
 _MOST_AT_ONCE = 1000
 """Messages in one transaction, and those of QoS 0 that may wait for it."""
 _LONGEST_TURN = 0.5
+_RECONNECT = Backoff(0.2, 5.0)
+"""There are few centres: they need not spare a broker that returns as a thousand boards do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Centre:
 
     def run(self) -> None:
         """Serve until `stop`, over as many connections as it takes."""
-        delays = Backoff().delays()
+        delays = _RECONNECT.delays()
         while not self._stopping:
             began = monotonic()
             try:
@@ -121,7 +123,7 @@ class Centre:
             # What was not acknowledged comes again with the next connection.
             self._waiting.clear()
             if monotonic() - began > 10.0:
-                delays = Backoff().delays()
+                delays = _RECONNECT.delays()
             self._rest(next(delays))
 
     def _connect_and_serve(self) -> None:

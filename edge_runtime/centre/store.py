@@ -286,16 +286,17 @@ class Store:
             return set()
         alerts = tables.alerts.c
         stored = {
-            (chain, sequence): payload
-            for chain, sequence, payload in connection.execute(
-                select(alerts.chain, alerts.sequence, alerts.payload).where(
+            (chain, sequence): digest
+            for chain, sequence, digest in connection.execute(
+                select(alerts.chain, alerts.sequence, alerts.hash).where(
                     tuple_(alerts.chain, alerts.sequence).in_([place for place, _ in others])
                 )
             )
         }
         conflicts = []
         for place, arrival in others:
-            if stored[place] == arrival.payload:
+            # The hash is that of the content, however its JSON is laid out.
+            if stored[place] == arrival.event.hash:
                 recorded.repeated += 1
                 continue
             recorded.conflicts.append(Conflict(arrival.chain, arrival.sequence))

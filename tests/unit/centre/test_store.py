@@ -82,6 +82,16 @@ def test_what_comes_again_is_stored_once_and_acknowledged_again(store: Store) ->
     assert [number for number, _ in held(store)] == [1, 2, 3]
 
 
+def test_the_same_content_in_another_layout_is_the_same_alert(store: Store) -> None:
+    chain = Chain()
+    (alert,) = chain.grow(1)
+    laid_out = json.dumps(json.loads(alert.to_json()), indent=1).encode()
+    topic = chain.topics.alert("front", "presence")
+    again = record(store, messages(chain, alert), [Received(topic, laid_out)])
+    assert (again.repeated, again.conflicts) == (1, [])
+    assert held(store) == [(1, alert.to_json().encode())]
+
+
 def test_nothing_is_acknowledged_beyond_a_gap_before_it_is_filled(store: Store) -> None:
     chain = Chain()
     alerts = chain.grow(5)
@@ -232,7 +242,7 @@ def test_what_is_refused_is_counted_and_nowhere_else(store: Store) -> None:
     store.record(read_batch(nothing), 2.0)
     with reading(store.engine) as connection:
         counts = connection.execute(select(tables.refused.c.kind, tables.refused.c.count))
-        assert dict(counts) == {
+        assert dict(counts.all()) == {
             "alert": 4,
             "dropped": 2,
             "health": 2,

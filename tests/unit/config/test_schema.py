@@ -24,7 +24,6 @@ SECTIONS = {
     "[mqtt]": "MqttConfig",
     "[mqtt.tls]": "TlsConfig",
     "[commands]": "CommandsConfig",
-    "[outbox]": "OutboxConfig",
     "[snapshots]": "SnapshotsConfig",
     "[heads]": "HeadsConfig",
     "[[cameras]]": "CameraConfig",

@@ -1,0 +1,71 @@
+"""kill -9 of all three; `python -m tests.faults.kills --kills 2000` is the whole."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.broker import Broker
+from tests.daemon import Daemon, camera, mqtt
+from tests.faults.kills import faults, run
+from tests.visits import Visits
+
+_COMMITTED = re.compile(r" alert atm-1/\d+/(\d+): ")
+
+
+class WholeDaemon:
+    """`edge-runtime run`, before pictures in which a person comes and goes."""
+
+    def __init__(self, folder: Path, busy: list[str], calm: list[str]) -> None:
+        self._calm = calm
+        self._daemon = Daemon(folder, busy, "--fast")
+        self.outbox = self._daemon.state / "outbox.sqlite"
+        self._runs = False
+
+    def start(self) -> None:
+        self._daemon.start()
+        self._runs = True
+
+    def kill(self) -> None:
+        if self._runs:
+            self._daemon.kill()
+            self._runs = False
+
+    def committed(self) -> dict[int, str | None]:
+        return {int(number): None for number in _COMMITTED.findall(self._daemon.log)}
+
+    def quiet(self) -> None:
+        self._daemon.configure(self._calm)
+
+
+@pytest.mark.timeout(300)
+def test_a_hundred_kills_of_device_broker_and_centre_lose_and_double_nothing() -> None:
+    outcome = run(100, seed=7)
+    assert outcome.faults == ()
+    assert min(outcome.kills.values()) > 20
+    assert outcome.stored > 200
+
+
+@pytest.mark.timeout(300)
+def test_kills_of_the_whole_daemon_lose_and_double_nothing(
+    visits: Visits, small_model: str
+) -> None:
+    def device(folder: Path, broker: Broker) -> WholeDaemon:
+        calm = [small_model, camera("yard", "synthetic:"), mqtt(broker)]
+        return WholeDaemon(folder, [*visits(), mqtt(broker)], calm)
+
+    outcome = run(15, seed=3, device=device)
+    assert outcome.faults == ()
+    assert outcome.told > 20
+
+
+def test_what_is_lost_doubled_changed_or_out_of_order_would_be_found() -> None:
+    whole = [(1, "a"), (2, "b"), (3, "c")]
+    assert faults({1: "a", 3: None}, 3, whole) == []
+    for held in (whole[:2], [*whole, (3, "c")], [whole[1], whole[0], whole[2]]):
+        assert "each once and in order" in faults({}, 3, held)[0]
+    assert faults({2: "x", 3: "c"}, 3, whole) == [
+        "1 alerts are not as they were committed, 2 is one"
+    ]
