@@ -49,7 +49,7 @@ def ours(_: float) -> Follow:
     return follow
 
 
-def bytetrack(fps: float, least: float = 0.1, matching: float = 0.8, buffer: float = 3.0) -> Follow:
+def bytetrack(fps: float, least: float = 0.1, matching: float = 0.9, buffer: float = 3.0) -> Follow:
     """supervision's, which counts in frames: `buffer` is seconds."""
     tracker = supervision.ByteTrack(
         track_activation_threshold=THRESHOLD,
@@ -70,9 +70,9 @@ def bytetrack(fps: float, least: float = 0.1, matching: float = 0.8, buffer: flo
 
 def norfairs(
     fps: float,
-    distance: str = "iou",
-    threshold: float = 0.8,
-    patience: float = 1.0,
+    distance: str = "euclidean",
+    threshold: float = 0.05,
+    patience: float = 2.0,
     least: float = THRESHOLD * CONTINUE_FRACTION,
 ) -> Follow:
     """norfair's, which counts in frames: `patience` is seconds. Foretold boxes are left out."""

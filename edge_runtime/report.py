@@ -35,6 +35,14 @@ class OutboxReport(TypedDict):
     """When the outbox was made, Unix microseconds: alerts are numbered within it."""
     committed: int
     """The highest number that was ever given in this epoch."""
+    bytes: int
+    """What its files take on the disk."""
+    evicted: dict[str, int]
+    """Alerts that had waited and were dropped since the start, of each severity."""
+    refused: dict[str, int]
+    """Alerts that found no room when they came, since the start, of each severity."""
+    untold: int
+    """Dropped alerts, since whenever, of which the centre is not known to know."""
 
 
 class ChainReport(TypedDict):

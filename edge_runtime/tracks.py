@@ -18,6 +18,8 @@ class TrackState(StrEnum):
     """Seen by the latest run of the detector."""
     LOST = "lost"
     """Believed, but not seen by the latest run of the detector."""
+    ENDED = "ended"
+    """Given up. Told once, and apart from those that are still followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,14 @@ class Track:
     Attributes:
         id: rises from 1 for each camera; never used again while the process lives.
         label: the object's class.
-        box: where it is, in 0..1 of the picture.
+        box: where it was seen last, in 0..1 of the picture.
         score: the detector's latest score for it, 0..1.
-        state: see `TrackState`. A track that has ended is in no list any more.
+        state: see `TrackState`.
         first_seen: seconds on the frame's clock.
         last_seen: seconds on the frame's clock; while the motion gate rests the detector, what
             does not move counts as seen.
+        velocity: of the box's middle, across and down, in widths and heights of the picture a
+            second.
     """
 
     id: int
@@ -42,6 +46,7 @@ class Track:
     state: TrackState
     first_seen: float
     last_seen: float
+    velocity: tuple[float, float] = (0.0, 0.0)
 
     @property
     def foot(self) -> tuple[float, float]:

@@ -54,14 +54,14 @@ class Authority:
         self._revoked: list[int] = []
         self.revoke()
 
-    def revoke(self, *identities: Identity) -> None:
-        """Put certificates on the list, beside those that are on it."""
+    def revoke(self, *identities: Identity, valid: timedelta = timedelta(days=7)) -> None:
+        """Put certificates on the list, beside those that are on it; it is `valid` from now on."""
         now = datetime.now(UTC)
         for each in identities:
             read = x509.load_pem_x509_certificate(each.certificate.read_bytes())
             self._revoked.append(read.serial_number)
         start = now - timedelta(days=1)
-        builder = x509.CertificateRevocationListBuilder(self._name, start, now + timedelta(days=7))
+        builder = x509.CertificateRevocationListBuilder(self._name, start, now + valid)
         for number in self._revoked:
             builder = builder.add_revoked_certificate(
                 x509.RevokedCertificateBuilder(number, start).build()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -23,9 +24,7 @@ Visits = Callable[..., list[str]]
 @pytest.fixture(scope="session")
 def small_model(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The [model] table of a classifier that takes a tenth of a millisecond."""
-    labels = tmp_path_factory.mktemp("labels") / "labels.txt"
-    labels.write_text("nobody\nperson\n")
-    return f'[model]\npath = "{data_dir}/models/vww_96_int8.tflite"\nlabels = "{labels}"\n'
+    return make_small_model(data_dir, tmp_path_factory.mktemp("labels"))
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +45,28 @@ def clip(data_dir: Path) -> Path:
 @pytest.fixture(scope="session")
 def album(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 10,000 pictures: a person comes and goes every ten."""
-    folder = tmp_path_factory.mktemp("album")
+    return make_album(data_dir, tmp_path_factory.mktemp("album"))
+
+
+@pytest.fixture(scope="session")
+def visits(album: Path, small_model: str) -> Visits:
+    """The tables of a configuration in which a visit starts and ends once a second.
+
+    Its argument is the camera's name; with ``--fast`` hundreds of visits take a second.
+    """
+
+    return partial(tables_of_visits, album, small_model)
+
+
+def make_small_model(data_dir: Path, folder: Path) -> str:
+    """The table of `small_model`, with its labels in `folder`."""
+    labels = folder / "labels.txt"
+    labels.write_text("nobody\nperson\n")
+    return f'[model]\npath = "{data_dir}/models/vww_96_int8.tflite"\nlabels = "{labels}"\n'
+
+
+def make_album(data_dir: Path, folder: Path) -> Path:
+    """Put the pictures of `album` into `folder`."""
     originals = []
     for name in (PERSON, NOBODY):
         picture = cv2.resize(cv2.imread(str(data_dir / "images" / name)), (128, 128))
@@ -60,15 +80,7 @@ def album(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def visits(album: Path, small_model: str) -> Visits:
-    """The tables of a configuration in which a visit starts and ends once a second.
-
-    Its argument is the camera's name; with ``--fast`` hundreds of visits take a second.
-    """
-
-    def tables(name: str = "atm") -> list[str]:
-        source = camera(name, album, f"fps = {FPS}", "motion = {enabled = false}")
-        return [small_model, source, presence("presence", "seconds = 0.2", "grace = 0.2")]
-
-    return tables
+def tables_of_visits(album: Path, small_model: str, name: str = "atm") -> list[str]:
+    """The configuration of `visits`."""
+    source = camera(name, album, f"fps = {FPS}", "motion = {enabled = false}")
+    return [small_model, source, presence("presence", "seconds = 0.2", "grace = 0.2")]

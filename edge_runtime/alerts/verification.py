@@ -12,6 +12,8 @@ from itertools import pairwise
 from typing import Any
 
 from edge_runtime.alerts.chain import BEGINNING, Head, digest
+from edge_runtime.alerts.dropping import DroppedRange
+from edge_runtime.ranges import Span, gaps, merged
 
 
 class Fault(StrEnum):
@@ -114,6 +116,7 @@ class Ledger:
         self.chain = chain
         self.repeated = 0
         self._links: dict[int, Link] = {}
+        self._dropped: list[DroppedRange] = []
         self._highest = 0
         self._found: list[Problem] = []
 
@@ -146,6 +149,17 @@ class Ledger:
                 f"alert {number} is changed: its content does not give the hash that it carries",
                 number,
             )
+
+    def add_dropped(self, dropped: DroppedRange) -> None:
+        """Alerts that the device says it gave up."""
+        self._dropped.append(dropped)
+
+    @property
+    def dropped(self) -> list[Span]:
+        """The numbers that are not there because they were given up."""
+        there = merged((number, number) for number in self.numbers)
+        told = merged((one.first, one.last) for one in self._dropped)
+        return [left for first, last in told for left in gaps(there, first, last)]
 
     def begins(self, heads: list[ToldHead]) -> int:
         """The number with which the chain begins, as far as that can be known."""
@@ -182,18 +196,43 @@ class Ledger:
                     one,
                     other,
                 )
+        for dropped in self._dropped:
+            yield from self._ends(dropped)
+
+    def _ends(self, dropped: DroppedRange) -> Iterator[Problem]:
+        """Whether what was given up fits between the alerts before and after it."""
+        before = self._links.get(dropped.first - 1)
+        after = self._links.get(dropped.last + 1)
+        ends = (
+            (dropped.first - 1, before and before.hash, dropped.previoushash),
+            (dropped.last + 1, after and after.previous, dropped.hash),
+        )
+        for number, one, other in ends:
+            if None not in (one, other) and one != other:
+                yield self._problem(
+                    Fault.BROKEN,
+                    f"alert {number} is not the one beside which the device dropped alerts "
+                    f"{dropped.first} to {dropped.last}: it was put in its place",
+                    number,
+                )
 
     def gaps(self, first: int) -> Iterator[Problem]:
-        """What is missing before the last alert that is there, in a chain that begins so."""
+        """What is missing before the last alert that is there, in a chain that begins so.
+
+        What was given up is none of it.
+        """
+        dropped = self.dropped
         before = min([first, *self.numbers]) - 1
         for one, other in pairwise([before, *self.numbers]):
-            if other > one + 1:
-                yield self._missing(one + 1, other - 1, f"before alert {other}")
+            for start, end in gaps(dropped, one + 1, other - 1) if other > one + 1 else ():
+                yield self._missing(start, end, f"before alert {other}")
 
     def against(self, heads: list[ToldHead]) -> Iterator[Problem]:
         """What the heads show that the device told."""
         newest = max(heads, key=lambda told: told.head.sequence, default=None)
-        last = max([told.head.first - 1 for told in heads] + self.numbers, default=0)
+        dropped = self.dropped
+        there = [*self.numbers, *(last for _, last in dropped)]
+        last = max([told.head.first - 1 for told in heads] + there, default=0)
         if newest is not None and newest.head.sequence > last:
             head = newest.head.sequence
             yield self._problem(

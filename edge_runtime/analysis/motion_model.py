@@ -16,7 +16,7 @@ from math import exp
 
 SPEED = 0.8
 """Standard deviation of a speed, in the object's own heights a second."""
-MEMORY = 2.0
+MEMORY = 6.0
 """Seconds for which a speed is kept."""
 
 
@@ -91,7 +91,7 @@ class Coordinate:
         self.covariance *= 1 - gain
         self.place_variance *= 1 - gain
 
-    def stop(self) -> None:
-        """It is known to stand."""
-        self.speed = 0.0
-        self.covariance = 0.0
+    def stop(self, scale: float) -> None:
+        """It is known to stand, and may walk off in any direction; `scale` as above."""
+        self.speed = self.covariance = 0.0
+        self.speed_variance = SPEED * SPEED * scale

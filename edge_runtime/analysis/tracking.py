@@ -1,25 +1,43 @@
 """Tracking: which object of this frame is which of the last.
 
-The scheme is that of ByteTrack (Zhang et al., 2022, https://arxiv.org/abs/2110.06864): detections
-of a good score find their tracks first and may begin new ones; detections of a lower score may
-only go on with a track that is there, which carries an object through frames in which the detector
-is less sure. Association is greedy on the overlap with the predicted box: with the few objects of
-a branch it finds the same pairs as an optimal assignment, without its dependency; and with so few,
-plain floats are several times faster than arrays, whose calls cost more than their numbers.
+As in ByteTrack (Zhang et al., 2022, https://arxiv.org/abs/2110.06864), detections of a low score
+may go on with a track and begin none, which carries an object through frames in which the detector
+is less sure. Which detection is which track is decided by likelihood instead of overlap: by how far
+it is from where a motion model in seconds foretells the object, measured by how well that is known,
+and by its size. So small and fast objects whose boxes do not overlap from frame to frame are
+followed, and after an occlusion or a pause an object is looked for in a place that grows with the
+time. All pairs are decided at once, by the best sum.
 
 All durations are seconds on the frame's clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
+from edge_runtime.analysis.assignment import assign
+from edge_runtime.analysis.boxes import covered
+from edge_runtime.analysis.followed import Followed, Sighting
+from edge_runtime.analysis.motion_model import Step
 from edge_runtime.detections import Detections
-from edge_runtime.tracks import Box, Track, TrackState
+from edge_runtime.tracks import Track, TrackState
 
 CONTINUE_FRACTION = 0.6
 """A detection goes on with a track from this fraction of the score that begins one."""
+
+_WORST = 11.5
+"""The distance from which a detection is rather something new; see `Followed.distance`."""
+_PROBATION = 0.3
+"""Seconds after which somebody who was not yet believed, and is not seen again, was nobody."""
+_OUTSIDE = 0.5
+"""Seconds after which somebody ends who was lost and is foretold to have left the picture."""
+_ON_ANOTHER = 0.75
+"""A detection that has this share in common with a seen track's box may be that one again."""
+_DOUBTFUL_SECONDS = 1.0
+"""For so long it has to be seen beside the other to be believed."""
+_LONGEST_STEP = 3.0
+"""Seconds after which nothing more is foretold of who was seen before a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,85 +47,25 @@ class TrackerSettings:
     Attributes:
         threshold: score that begins a track, 0..1.
         thresholds: the same for single classes.
-        overlap: intersection over union from which two boxes can be one object, 0..1.
         confirm: seconds between the first sighting and the one that makes it believed; two
             sightings are needed in any case.
         doubt: seconds for which a lost object is looked for without rest.
-        patience: seconds after which a lost track ends.
+        patience: seconds after which a lost track ends; one that has left the picture ends sooner.
     """
 
     threshold: float = 0.5
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    overlap: float = 0.2
     confirm: float = 0.0
     doubt: float = 0.7
-    patience: float = 2.0
+    patience: float = 3.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.overlap <= 1:
-            raise ValueError(f"overlap is in (0, 1], not {self.overlap}")
+        if min(self.confirm, self.doubt, self.patience) < 0:
+            raise ValueError("confirm, doubt and patience are >= 0 seconds")
 
     def begins(self, label: str) -> float:
         """The score that begins a track of class `label`."""
         return self.thresholds.get(label, self.threshold)
-
-
-@dataclass(slots=True, eq=False)
-class _Live:
-    """A track while it is being followed; `velocity` is that of the box's sides, 1/s."""
-
-    id: int
-    label: str
-    box: Box
-    velocity: Box
-    score: float
-    state: TrackState
-    first_seen: float
-    last_seen: float
-
-    def predicted(self, now: float) -> Box:
-        """Where the box should be at `now` if the object moves on as it did."""
-        ahead = min(now - self.last_seen, _HORIZON)
-        x1, y1, x2, y2 = self.box
-        u1, v1, u2, v2 = self.velocity
-        return x1 + u1 * ahead, y1 + v1 * ahead, x2 + u2 * ahead, y2 + v2 * ahead
-
-    def see(self, box: Box, score: float, now: float) -> None:
-        elapsed = now - self.last_seen
-        if elapsed > 0:
-            x1, y1, x2, y2 = (
-                speed + _SMOOTHING * ((new - old) / elapsed - speed)
-                for speed, new, old in zip(self.velocity, box, self.box, strict=True)
-            )
-            self.velocity = x1, y1, x2, y2
-        self.box, self.score, self.last_seen = box, score, now
-
-    def public(self) -> Track:
-        return Track(
-            self.id,
-            self.label,
-            self.box,
-            self.score,
-            self.state,
-            self.first_seen,
-            self.last_seen,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Sighting:
-    """One detection; `box` in 0..1."""
-
-    label: str
-    box: Box
-    score: float
-
-
-_STILL: Box = (0.0, 0.0, 0.0, 0.0)
-_SMOOTHING = 0.4
-"""The weight of the newest displacement in a track's velocity."""
-_HORIZON = 0.5
-"""Seconds beyond which a straight line foretells nothing about a person."""
 
 
 class Tracker:
@@ -115,68 +73,80 @@ class Tracker:
 
     def __init__(self, settings: TrackerSettings) -> None:
         self._settings = settings
-        self._live: list[_Live] = []
+        self._live: list[Followed] = []
+        self._ended: list[Track] = []
         self._next_id = 1
         self._now = float("-inf")
+        self._foretold = float("-inf")
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """All tracks after the latest call."""
-        return tuple(track.public() for track in self._live)
+        """All tracks after the latest call; the not yet believed ones where it saw them."""
+        return tuple(
+            each.public()
+            for each in self._live
+            if each.seen or each.state is not TrackState.TENTATIVE
+        )
+
+    @property
+    def ended(self) -> tuple[Track, ...]:
+        """The believed tracks that the latest call has ended."""
+        return tuple(self._ended)
 
     @property
     def settled(self) -> bool:
         """Whether every track is either seen or so long lost that it is believed to be gone."""
         doubt = self._settings.doubt
         return all(
-            track.state is TrackState.CONFIRMED
-            or (track.state is TrackState.LOST and self._now - track.last_seen > doubt)
-            for track in self._live
+            each.state is TrackState.CONFIRMED
+            or (each.state is TrackState.LOST and self._now - each.last_seen > doubt)
+            for each in self._live
         )
 
     def update(self, detections: Detections, size: tuple[int, int], now: float) -> None:
         """The detector looked at `now` and saw `detections` in a picture of `size` (w, h)."""
-        self._now = now
-        strong, weak = self._by_strength(detections, size)
-        unseen = list(self._live)
-        new = self._associate(unseen, strong, now)
-        self._associate(unseen, weak, now)
-        for track in unseen:
-            if track.state is TrackState.CONFIRMED:
-                track.state = TrackState.LOST
-        # Somebody who was seen once and not again was nobody.
-        self._live = [
-            track
-            for track in self._live
-            if track.state is not TrackState.TENTATIVE or track not in unseen
-        ]
+        self._foretell(now)
+        sightings = list(self._sightings(detections, size))
+        for each in self._live:
+            each.seen = False
+        new = self._associate(sightings, now)
+        for each in self._live:
+            if each.state is TrackState.CONFIRMED and not each.seen:
+                each.state = TrackState.LOST
         self._expire(now)
+        known = [each.latest for each in self._live if each.seen]
         for sighting in new:
-            self._begin(sighting, now)
+            if sighting.begins:
+                self._begin(sighting, known, now)
 
     def rest(self, now: float) -> None:
         """The gate was shut: what was seen is still there, what was lost stays lost."""
-        self._now = now
-        for track in self._live:
-            if track.state is TrackState.CONFIRMED:
-                track.last_seen = now
-                track.velocity = _STILL
+        self._now = self._foretold = now
+        for each in self._live:
+            if each.state is TrackState.CONFIRMED:
+                each.stand(now)
         self._expire(now)
 
     def hold(self, now: float) -> None:
         """Nobody could look (an inference failed): nothing is known to have changed."""
         elapsed = now - self._now
         if elapsed > 0:
-            for track in self._live:
-                track.last_seen += elapsed
+            for each in self._live:
+                each.last_seen += elapsed
         self._now = now
+        self._ended = []
 
-    def _by_strength(
-        self, detections: Detections, size: tuple[int, int]
-    ) -> tuple[list[_Sighting], list[_Sighting]]:
-        """Those that may begin a track, and those that may only go on with one."""
+    def _foretell(self, now: float) -> None:
+        elapsed = now - self._foretold
+        if elapsed > 0:
+            step = Step.over(min(elapsed, _LONGEST_STEP))
+            for each in self._live:
+                each.predict(step)
+        self._now = self._foretold = now
+
+    def _sightings(self, detections: Detections, size: tuple[int, int]) -> Iterator[Sighting]:
+        """Those that are sure enough to go on with a track."""
         width, height = size
-        strong, weak = [], []
         rows = zip(
             detections.class_ids.tolist(),
             detections.boxes.tolist(),
@@ -185,74 +155,56 @@ class Tracker:
         )
         for class_id, (x1, y1, x2, y2), score in rows:
             label = detections.labels[class_id]
-            box = x1 / width, y1 / height, x2 / width, y2 / height
             least = self._settings.begins(label)
-            if score >= least:
-                strong.append(_Sighting(label, box, score))
-            elif score >= least * CONTINUE_FRACTION:
-                weak.append(_Sighting(label, box, score))
-        return strong, weak
+            if score >= least * CONTINUE_FRACTION and x1 < x2 and y1 < y2:
+                box = x1 / width, y1 / height, x2 / width, y2 / height
+                yield Sighting(label, box, score, score >= least, width / height)
 
-    def _associate(
-        self, unseen: list[_Live], sightings: list[_Sighting], now: float
-    ) -> list[_Sighting]:
-        """Pair tracks of `unseen` with `sightings`, best overlap first; return the unpaired.
-
-        A track that finds its sighting is updated and taken out of `unseen`.
-        """
-        pairs = []
-        for row, track in enumerate(unseen):
-            predicted = track.predicted(now)
+    def _associate(self, sightings: list[Sighting], now: float) -> list[Sighting]:
+        """Give each track its sighting; return those that are of no track."""
+        gains = {}
+        for row, each in enumerate(self._live):
             for column, sighting in enumerate(sightings):
-                if sighting.label == track.label:
-                    overlap = iou(predicted, sighting.box)
-                    if overlap >= self._settings.overlap:
-                        pairs.append((-overlap, row, column))
-        rows: set[int] = set()
-        columns: set[int] = set()
-        for _, row, column in sorted(pairs):
-            if row not in rows and column not in columns:
-                rows.add(row)
-                columns.add(column)
-                self._see(unseen[row], sightings[column], now)
-        unseen[:] = [track for row, track in enumerate(unseen) if row not in rows]
-        return [each for column, each in enumerate(sightings) if column not in columns]
+                if sighting.label == each.latest.label:
+                    distance = each.distance(sighting, now)
+                    if distance is not None and distance < _WORST:
+                        gains[row, column] = _WORST - distance
+        pairs = assign(gains)
+        for row, column in pairs:
+            self._see(self._live[row], sightings[column], now)
+        taken = {column for _, column in pairs}
+        return [each for column, each in enumerate(sightings) if column not in taken]
 
-    def _see(self, track: _Live, sighting: _Sighting, now: float) -> None:
-        track.see(sighting.box, sighting.score, now)
-        if track.state is TrackState.LOST or now - track.first_seen >= self._settings.confirm:
-            track.state = TrackState.CONFIRMED
+    def _see(self, each: Followed, sighting: Sighting, now: float) -> None:
+        each.see(sighting, now)
+        waits = max(self._settings.confirm, _DOUBTFUL_SECONDS if each.doubtful else 0.0)
+        if each.state is TrackState.LOST or now - each.first_seen >= waits:
+            each.state = TrackState.CONFIRMED
 
-    def _begin(self, sighting: _Sighting, now: float) -> None:
-        self._live.append(
-            _Live(
-                self._next_id,
-                sighting.label,
-                sighting.box,
-                _STILL,
-                sighting.score,
-                TrackState.TENTATIVE,
-                now,
-                now,
-            )
+    def _begin(self, sighting: Sighting, known: list[Sighting], now: float) -> None:
+        doubtful = any(
+            other.label == sighting.label and covered(other.box, sighting.box) > _ON_ANOTHER
+            for other in known
         )
+        self._live.append(Followed.begin(self._next_id, sighting, now, doubtful=doubtful))
         self._next_id += 1
 
     def _expire(self, now: float) -> None:
-        patience = self._settings.patience
-        self._live = [
-            track
-            for track in self._live
-            if track.state is not TrackState.LOST or now - track.last_seen <= patience
+        over = [each for each in self._live if self._is_over(each, now)]
+        self._live = [each for each in self._live if each not in over]
+        self._ended = [
+            replace(each.public(), state=TrackState.ENDED)
+            for each in over
+            if each.state is not TrackState.TENTATIVE
         ]
 
-
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes, 0..1."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    common = width * height
-    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common
-    return common / union
+    def _is_over(self, each: Followed, now: float) -> bool:
+        if each.state is TrackState.CONFIRMED:
+            return False
+        if each.state is TrackState.TENTATIVE:
+            patience = _PROBATION
+        else:
+            patience = self._settings.patience
+            if each.outside:
+                patience = min(patience, _OUTSIDE)
+        return now - each.last_seen > patience

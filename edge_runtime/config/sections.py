@@ -23,6 +23,7 @@ from pydantic_core import core_schema
 from edge_runtime.alerts.alert import Severity
 from edge_runtime.config.commands import CommandsConfig
 from edge_runtime.config.models import COVERED_FACE
+from edge_runtime.config.outbox import OutboxConfig
 from edge_runtime.config.rules import RuleConfig
 from edge_runtime.config.snapshots import SnapshotsConfig
 from edge_runtime.config.values import (
@@ -472,6 +473,9 @@ class Config(Section):
     commands: CommandsConfig = Field(
         default_factory=CommandsConfig,
         description="What the centre may ask this device for.",
+    )
+    outbox: OutboxConfig = Field(
+        default_factory=OutboxConfig, description="How large the outbox may become."
     )
     snapshots: SnapshotsConfig | None = Field(
         default=None, description="Pictures with blurred heads; without this table there are none."

@@ -36,7 +36,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from edge_runtime.backoff import Backoff
-from edge_runtime.messaging.ranges import Span, merged
+from edge_runtime.ranges import Span, merged
 
 MOST_IN_FLIGHT = 20
 NO_MATCHING_SUBSCRIBERS = 0x10
@@ -47,6 +47,8 @@ FAILURE = 0x80
 _SET_ASIDE = frozenset({TOPIC_NAME_INVALID, PACKET_TOO_LARGE, 0x99})
 _STRIKES = 3
 _SET_ASIDE_SECONDS = 600.0
+BEGINNING = -(2**63)
+"""Before all places: what is saved of a damaged outbox has negative ones."""
 _ENDLESS = 2**63 - 1
 
 
@@ -78,7 +80,7 @@ class Delivery:
         self._again: list[Span] = []
         self._strikes: Counter[int] = Counter()
         self._second_chance = 0.0
-        self.cursor = 0
+        self.cursor = BEGINNING
         self.more = True
         self.held_until: float | None = None
         self.set_aside: set[int] = set()
@@ -100,7 +102,7 @@ class Delivery:
         """Send all that waits again, from the first."""
         self._window = 1
         self._again.clear()
-        self.cursor = 0
+        self.cursor = BEGINNING
         self.more = True
 
     def send_again(self, spans: Iterable[Span]) -> None:

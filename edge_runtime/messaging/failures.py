@@ -36,7 +36,8 @@ _WRONG_NAME = {62, 64}
 
 _ALERTS = {
     "CERTIFICATE_REVOKED": "it has been revoked; a new one, for a new key, is asked for",
-    "CERTIFICATE_EXPIRED": "it has expired by the broker's clock; a renewed one is asked for",
+    "CERTIFICATE_EXPIRED": "it has expired by the broker's clock, or the broker's list of revoked "
+    "certificates (CRL) has; a renewed one is asked for",
     "UNKNOWN_CA": "it is from an authority that the broker does not trust; one from the authority "
     "in the broker's CA file is asked for",
     "BAD_CERTIFICATE": "it is not valid yet by the broker's clock, or it is damaged; a certificate "

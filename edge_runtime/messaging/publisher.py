@@ -18,10 +18,10 @@ from edge_runtime.alerts.alert import rfc3339
 from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.backoff import Backoff
 from edge_runtime.messaging.connection import NETWORK_SECONDS, Connection, Message, Received
+from edge_runtime.messaging.drops import DropSender
 from edge_runtime.messaging.failures import BrokerRefusedError, MqttError, silent, stalled
 from edge_runtime.messaging.link import Link, LinkState
 from edge_runtime.messaging.outgoing import Outgoing
-from edge_runtime.messaging.ranges import Span, gaps
 from edge_runtime.messaging.receipts import (
     Acknowledged,
     AcknowledgedBy,
@@ -34,11 +34,12 @@ from edge_runtime.messaging.settings import MqttSettings
 from edge_runtime.messaging.tls_files import TlsFiles
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.messaging.waking import Waker
+from edge_runtime.ranges import Span, gaps
 
 _log = logging.getLogger(__name__)
 
 _JSON = "application/json"
-_RECONNECT = Backoff(4.0, 20.0, jitter=1.0)
+RECONNECT = Backoff(4.0, 20.0, jitter=1.0)
 """A thousand boards lose one broker in one instant. The longest wait, and opening a connection, are
 less than the 30 s in which alerts have to flow again."""
 _LONGEST_TURN = 1.0
@@ -134,7 +135,7 @@ class Publisher:
         self._settings = settings
         self._outbox = outbox
         self._topics = topics
-        self._reconnect = reconnect or _RECONNECT
+        self._reconnect = reconnect or RECONNECT
         self._stall_after = stall_after
         self._will = self._status_message({"state": "offline", "reason": "connection lost"})
 
@@ -150,6 +151,7 @@ class Publisher:
         self._handlers: dict[str, Handler] = {}
         self._receipts = self._make_receipts(acknowledged_by, resend_after)
         self._alerts = AlertSender(outbox, topics, self._receipts, retry or Backoff(4.0, 30.0))
+        self._drops = DropSender(outbox, topics, forgets=acknowledged_by is AcknowledgedBy.BROKER)
 
         self._link = Link(settings.address)
         self._files = TlsFiles(settings)
@@ -193,16 +195,21 @@ class Publisher:
         self._waker.wake()
 
     def resend(self, first: int, last: int) -> Resent:
-        """Send the alerts from `first` to `last` again, as far as they wait; returns at once.
+        """Send the alerts at `first` to `last` again, as far as they wait; returns at once.
+
+        What was dropped is told again, if some do not.
 
         Raises:
             OutboxError: the outbox cannot be read.
         """
         waiting = self._outbox.spans(first, last)
+        missing = tuple(gaps(waiting, first, last))
         self._alerts.send_again(waiting)
+        if missing:
+            self._drops.tell_again()
         self._waker.wake()
         count = sum(end - begin + 1 for begin, end in waiting)
-        return Resent(count, tuple(gaps(waiting, first, last)))
+        return Resent(count, missing)
 
     def start(self) -> None:
         """Begin to connect and to send; returns at once."""
@@ -321,6 +328,7 @@ class Publisher:
         self._link.enter(LinkState.ONLINE)
         self._outgoing.connected()
         self._alerts.connected(connection, now)
+        self._drops.connected()
         if self._handlers:
             connection.subscribe(self._handlers)
         self._tell_status()
@@ -331,6 +339,7 @@ class Publisher:
             now = monotonic()
             self._outgoing.send(connection)
             self._alerts.send(connection, now)
+            self._drops.send(connection, now)
             self._turn(connection, self._until_next(now))
             self._watch_progress(connection)
             self._take_answers(connection)
@@ -360,7 +369,7 @@ class Publisher:
         if connection.failure is not None:
             # What was acknowledged before the end counts.
             self._take_answers(connection)
-            if not self._outgoing.in_flight:
+            if not self._outgoing.in_flight and not self._drops.in_flight:
                 self._alerts.broke()
             raise connection.failure
 
@@ -372,7 +381,7 @@ class Publisher:
     def _take_answers(self, connection: Connection) -> None:
         now = monotonic()
         for answer in connection.answers:
-            if not self._alerts.answered(answer, now):
+            if not (self._alerts.answered(answer, now) or self._drops.answered(answer, now)):
                 self._outgoing.answered(answer)
         connection.answers.clear()
 

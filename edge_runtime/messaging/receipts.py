@@ -16,6 +16,7 @@ from typing import Protocol
 from edge_runtime.alerts.outbox import AcknowledgementError, Outbox, OutboxError
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.messaging.connection import Received
+from edge_runtime.messaging.delivery import BEGINNING
 from edge_runtime.messaging.wire import Acknowledgement, WireError
 
 _log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Receipts(Protocol):
     """What becomes of the alerts that the broker took. One thread writes, others may read.
 
     Attributes:
-        acknowledged: the sequence up to which the centre holds all; 0 where it is not asked.
+        acknowledged: up to where all are acknowledged; before all where the centre is not asked.
         due: when `work` has something to do, in monotonic seconds.
     """
 
@@ -91,7 +92,7 @@ class BrokerReceipts:
     tells the receiver.
     """
 
-    acknowledged = 0
+    acknowledged = BEGINNING
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
@@ -149,7 +150,7 @@ class CentreReceipts:
         """
         self._outbox = outbox
         self._resend_after = self._patience = resend_after
-        self._highest = 0
+        self._highest = BEGINNING
         self._sent_at: float | None = None
         self._waits_since: float | None = None
         self._said: list[Acknowledgement] = []
@@ -177,19 +178,23 @@ class CentreReceipts:
         return False
 
     def work(self) -> None:
-        """Forget up to the farthest of what was said that can be believed."""
+        """Forget up to the farthest of what was said of each epoch that can be believed."""
         self.due = None
         said = sorted(self._said, key=lambda each: each.sequence, reverse=True)
         self._said.clear()
+        believed: set[int] = set()
         for each in said:
+            if each.epoch in believed:
+                continue
             try:
                 self._believe(each)
             except AcknowledgementError as error:
                 self._refuse(error)
             except OutboxError as error:
                 self._tell(str(error))
-            else:
                 return
+            else:
+                believed.add(each.epoch)
 
     def overdue(self, now: float) -> bool:
         """See `Receipts`."""
@@ -204,7 +209,7 @@ class CentreReceipts:
         since = self._waits_since
         waiting = min(max(self._highest - self.acknowledged, 0), self._outbox.depth())
         seconds = None if since is None else monotonic() - since
-        return Acknowledged(self.acknowledged, waiting, seconds, self._refused)
+        return Acknowledged(max(self.acknowledged, 0), waiting, seconds, self._refused)
 
     def take(self, received: Received) -> None:
         """The centre, or whoever may write there, says how far it holds the alerts."""
@@ -219,11 +224,12 @@ class CentreReceipts:
             self.due = monotonic() + _SETTLE_SECONDS
 
     def _believe(self, said: Acknowledgement) -> None:
-        self._outbox.acknowledge(said.epoch, said.sequence, said.hash)
-        if said.sequence > self.acknowledged:
-            self.acknowledged = said.sequence
+        forgotten = self._outbox.acknowledge(said.epoch, said.sequence, said.hash)
+        upto = _before_the_first(self._outbox)
+        if forgotten or upto > self.acknowledged:
+            self.acknowledged = upto
             self._patience = self._resend_after
-            more = self._highest > said.sequence
+            more = self._highest > self.acknowledged
             self._sent_at = self._waits_since = monotonic() if more else None
 
     def _refuse(self, error: EdgeRuntimeError) -> None:
@@ -246,7 +252,7 @@ def _read(payload: bytes) -> Acknowledgement:
 
 
 def _before_the_first(outbox: Outbox) -> int:
-    first = outbox.pending(0, 1)
+    first = outbox.pending(BEGINNING, 1)
     return first[0].sequence - 1 if first else outbox.committed
 
 

@@ -11,6 +11,7 @@ from edge_runtime.alerts.outbox import Entry, Outbox, OutboxError
 from edge_runtime.backoff import Backoff
 from edge_runtime.messaging.connection import Answer, Connection, Message
 from edge_runtime.messaging.delivery import (
+    BEGINNING,
     FAILURE,
     PACKET_TOO_LARGE,
     TOPIC_NAME_INVALID,
@@ -18,9 +19,9 @@ from edge_runtime.messaging.delivery import (
     Verdict,
 )
 from edge_runtime.messaging.failures import not_taken
-from edge_runtime.messaging.ranges import Span
 from edge_runtime.messaging.receipts import Receipts
 from edge_runtime.messaging.topics import TopicError, Topics
+from edge_runtime.ranges import Span
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class AlertSender:
         self._trouble = ""
         self._complained: dict[int, int] = {}
         """Alerts set aside, and the reason code of the complaint that was logged."""
-        self._highest = 0
+        self._highest = BEGINNING
         self.delivered = 0
         self.resent = 0
         self.held: str | None = None
@@ -156,7 +157,7 @@ class AlertSender:
         except TopicError as error:
             self._set_aside(sequence, TOPIC_NAME_INVALID, str(error))
             return
-        properties = {"severity": str(entry.severity), "sequence": str(sequence)}
+        properties = {"severity": str(entry.severity), "sequence": str(entry.number)}
         number = connection.publish(
             Message(topic, entry.payload, CONTENT_TYPE, user_properties=properties)
         )

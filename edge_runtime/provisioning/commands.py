@@ -281,7 +281,7 @@ def _revoke(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from edge_runtime.provisioning.authority import Register
+    from edge_runtime.provisioning.authority import REVOCATIONS, Register
 
     register = Register(arguments.ca)
     shown = register.issued()
@@ -294,6 +294,7 @@ def _list(arguments: argparse.Namespace) -> int:
     width = max((len(each.name) for each in shown), default=0)
     for each in shown:
         print(f"{each.name:{width}}  {each.kind:6}  {each.last:%Y-%m-%d}  {each.state(now)}")
+    print(f"{REVOCATIONS} lasts until {register.revocations().next_update_utc:%Y-%m-%d}")
     return 0
 
 

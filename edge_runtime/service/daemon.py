@@ -31,7 +31,7 @@ from edge_runtime.messaging.connection import Message
 from edge_runtime.messaging.publisher import Publisher
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.report import Health, LinkReport
-from edge_runtime.service import board, identity, models, wiring
+from edge_runtime.service import board, identity, keeping, models, wiring
 from edge_runtime.service.album import Album
 from edge_runtime.service.commanding import Action, CommandDesk
 from edge_runtime.service.control import SOCKET_NAME, ControlServer
@@ -74,7 +74,10 @@ class Daemon:
         self._stuck: set[str] = set()
         device = config.device
         self._state = state = wiring.made_state_directory(config)
-        self._outbox = Outbox(state / "outbox.sqlite", Origin(device.site, device.name))
+        self._outbox = Outbox(
+            state / "outbox.sqlite", Origin(device.site, device.name), wiring.outbox_limits(config)
+        )
+        self._drop_log = keeping.DropLog()
         self._model: models.ReadyModel | None = None
         self._album: Album | None = None
         self._signer = Signer(wiring.device_key(config))
@@ -92,6 +95,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda number, _frame: self._signals.put(number))
         try:
+            self._tell_of_damage()
             self._watch_with(self._config)
             if self._publisher:
                 self._publisher.start()
@@ -119,11 +123,7 @@ class Daemon:
             "clock_synchronised": board.clock_synchronised(),
             "temperature": board.temperature(),
             "resident_mb": round(board.resident_megabytes(), 1),
-            "outbox": {
-                "depth": self._outbox.depth(),
-                "epoch": self._outbox.epoch,
-                "committed": self._outbox.committed,
-            },
+            "outbox": keeping.report(self._outbox),
             "chain": self._signer.signed(self._outbox.head, now),
             "mqtt": self._link_status(),
             "cameras": [worker.status() for worker in self._fleet],
@@ -146,19 +146,36 @@ class Daemon:
             *([model.warning] if model and model.warning else []),
             *([silence] if silence else []),
             *identity.warnings(self._config),
+            *keeping.warnings(self._outbox),
             *(
                 f"rule {rule} of camera {camera} rests until {rfc3339(until)}"
                 for camera, rule, until in self._fleet.rests.at(time.time())
             ),
         ]
 
-    def _commit(self, alert: Alert, model: ModelIdentity) -> None:
+    def _commit(self, alert: Alert, model: ModelIdentity | None) -> None:
         event = self._outbox.commit(
             alert, model=model, clock_synchronised=board.clock_synchronised()
         )
         logger.info(
             "alert %s: %s %s", event.id, alert.name, alert.state, extra={"camera": alert.camera}
         )
+
+    def _tell_of_damage(self) -> None:
+        """An outbox that was found damaged and made anew is an alert."""
+        if self._outbox.salvage is None:
+            return
+        for alert in keeping.damage_alerts(self._outbox.salvage, time.monotonic(), time.time()):
+            self._commit(alert, None)
+
+    def _renew_outbox(self) -> None:
+        """Go on with a new outbox in the place of one that was found damaged."""
+        if self._publisher:
+            # What it knows is of places in the old one.
+            self._publisher.stop(_PUBLISHER_STOP_SECONDS)
+        if keeping.renew(self._outbox):
+            self._tell_of_damage()
+            self._relink()
 
     def _make_publisher(self) -> Publisher | None:
         publisher = wiring.publisher(self._config, self._outbox)
@@ -267,6 +284,9 @@ class Daemon:
 
     def _beat(self, now: float) -> None:
         self._feed_watchdog(now)
+        self._drop_log.look(self._outbox, now)
+        if self._outbox.damage is not None:
+            self._renew_outbox()
         if not self._ready:
             self._become_ready(now)
         if self._album:
@@ -313,7 +333,10 @@ class Daemon:
 
     def _reasons(self) -> list[str]:
         """Why the device is not as it should be."""
-        return [reason for worker in self._fleet if (reason := worker.degraded)]
+        return [
+            *keeping.reasons(self._outbox),
+            *(reason for worker in self._fleet if (reason := worker.degraded)),
+        ]
 
     def _link_status(self) -> LinkReport | None:
         publisher = self._publisher  # a reload in the main thread may take it away
@@ -344,6 +367,9 @@ class Daemon:
                 logger.warning("device and state_dir change only with a restart")
                 # model_copy keeps the path that the configuration came from.
                 config = config.model_copy(update={"device": self._config.device})
+            if config.outbox != self._config.outbox:
+                logger.warning("the bounds of the outbox change only with a restart")
+                config = config.model_copy(update={"outbox": self._config.outbox})
             self._watch_with(config)
         except EdgeRuntimeError as error:
             logger.error("the configuration stays as it was: %s", error)

@@ -70,17 +70,18 @@ def resend(asked: ResendArguments, outbox: Outbox, publisher: Publisher) -> dict
         RefusedError: this outbox never had them.
         OutboxError: it cannot be read.
     """
-    if asked.epoch != outbox.epoch:
+    span = outbox.span(asked.epoch)
+    if span is None:
         raise RefusedError(
             f"alerts of epoch {asked.epoch} are asked for, and this outbox is of epoch "
             f"{outbox.epoch}"
         )
-    if asked.last > outbox.committed:
-        raise RefusedError(
-            f"alert {asked.last} is asked for, and the last one is {outbox.committed}"
-        )
-    resent = publisher.resend(asked.first, asked.last)
-    return {"sent": resent.count, "missing": [list(span) for span in resent.missing[:MOST_MISSING]]}
+    shift, last = span
+    if asked.last > last:
+        raise RefusedError(f"alert {asked.last} is asked for, and the last one is {last}")
+    resent = publisher.resend(asked.first - shift, asked.last - shift)
+    missing = [[first + shift, end + shift] for first, end in resent.missing[:MOST_MISSING]]
+    return {"sent": resent.count, "missing": missing}
 
 
 def _acknowledgement_report(acknowledged: Acknowledged | None) -> AcknowledgementReport | None:

@@ -13,12 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from edge_runtime.alerts import dropping
+from edge_runtime.alerts.alert import Severity
 from edge_runtime.alerts.chain import Head
 from edge_runtime.alerts.database import OutboxError, State, open_to_look, sentence, state
+from edge_runtime.alerts.dropping import DroppedRange
 from edge_runtime.alerts.signing import HeadSignatureError, certified_key, verify
 from edge_runtime.alerts.verification import ChainName, Fault, Ledger, Link, Problem, ToldHead
 from edge_runtime.config import load
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.messaging.wire import DROPPED_TYPE, Dropped, WireError
+from edge_runtime.ranges import Span
 from edge_runtime.service import wiring
 
 if TYPE_CHECKING:
@@ -31,25 +36,39 @@ class LogError(EdgeRuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class ChainSummary:
-    """What was looked at of one chain: how many alerts, and between which numbers."""
+    """What was looked at of one chain: how many alerts, and between which numbers.
+
+    Attributes:
+        chain: which.
+        alerts: how many there are.
+        first: the first one's number; None where there is none.
+        last: the last one's.
+        repeated: how many came more than once.
+        dropped: the numbers of those that the device gave up, and says so.
+    """
 
     chain: ChainName
     alerts: int
     first: int | None
     last: int | None
     repeated: int
+    dropped: tuple[Span, ...]
 
     @classmethod
     def of(cls, ledger: Ledger) -> ChainSummary:
         """Sum `ledger` up."""
         numbers = ledger.numbers
         first, last = (numbers[0], numbers[-1]) if numbers else (None, None)
-        return cls(ledger.chain, len(numbers), first, last, ledger.repeated)
+        dropped = tuple(ledger.dropped)
+        return cls(ledger.chain, len(numbers), first, last, ledger.repeated, dropped)
 
     def __str__(self) -> str:
         span = f", {self.first} to {self.last}" if self.alerts else ""
         again = f"; {self.repeated} of them came more than once" if self.repeated else ""
-        return f"{self.chain}: {self.alerts} alerts{span}{again}"
+        count = sum(last - first + 1 for first, last in self.dropped)
+        spans = ", ".join(map(_numbers, self.dropped))
+        dropped = f"; {count} others were dropped by the device: {spans}" if count else ""
+        return f"{self.chain}: {self.alerts} alerts{span}{again}{dropped}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +132,8 @@ def verify_device(config: Path, health: Path | None, certificate: Path | None) -
             connection.execute("BEGIN")
             found = state(path, connection)
             rows = connection.execute("SELECT sequence, payload FROM alerts ORDER BY sequence")
-            return _device_report(found, rows, told)
+            dropped = dropping.select(connection, -1)
+            return _device_report(found, rows, dropped, told)
     except sqlite3.Error as error:
         raise OutboxError(sentence(path, error)) from error
 
@@ -122,7 +142,8 @@ def verify_file(alerts: Path, health: Path | None, certificate: Path | None) -> 
     """Verify what a subscriber stored: alerts as JSON lines, in the order of their arrival.
 
     Args:
-        alerts: each line an alert, or what `mosquitto_sub -F %J` writes of one.
+        alerts: each line an alert or what the device says it dropped, as it is or as
+            `mosquitto_sub -F %J` writes it.
         health: the same for health messages; one may also take more than a line.
         certificate: the device's, PEM; None to believe the heads.
 
@@ -134,12 +155,10 @@ def verify_file(alerts: Path, health: Path | None, certificate: Path | None) -> 
     problems = []
     for number, line in _lines(alerts):
         try:
-            link = Link.of(_document(line))
+            _enter(ledgers, _document(line))
         except ValueError as error:
             text = f"line {number} of {alerts} {error}"
             problems.append(Problem(Fault.UNREADABLE, text))
-            continue
-        ledgers.setdefault(link.chain, Ledger(link.chain)).add(link)
     for head in told.heads:
         ledgers.setdefault(_name(head.head), Ledger(_name(head.head)))
     notes = list(told.notes)
@@ -156,7 +175,28 @@ def verify_file(alerts: Path, health: Path | None, certificate: Path | None) -> 
     )
 
 
-def _device_report(found: State, rows: Iterable[tuple[int, str]], told: Told) -> Report:
+def _enter(ledgers: dict[ChainName, Ledger], document: dict[str, Any]) -> None:
+    """Enter an alert, or a message of dropped ones; raises ValueError, the end of a sentence."""
+    if document.get("type") != DROPPED_TYPE:
+        link = Link.of(document)
+        ledgers.setdefault(link.chain, Ledger(link.chain)).add(link)
+        return
+    try:
+        told = Dropped.read(json.dumps(document))
+        site, device = told.source.split("/")
+    except (WireError, ValueError) as error:
+        raise ValueError(f"is no message of dropped alerts: {error}") from error
+    name = ChainName(site, device, told.data.epoch)
+    for one in told.data.ranges:
+        count = {Severity(severity): number for severity, number in one.count.items()}
+        ledgers.setdefault(name, Ledger(name)).add_dropped(
+            DroppedRange(name.epoch, one.first, one.last, count, one.previoushash, one.hash)
+        )
+
+
+def _device_report(
+    found: State, rows: Iterable[tuple[int, str]], dropped: Iterable[DroppedRange], told: Told
+) -> Report:
     name = ChainName(found.site, found.device, found.epoch)
     ledger = Ledger(name)
     problems = []
@@ -171,8 +211,11 @@ def _device_report(found: State, rows: Iterable[tuple[int, str]], told: Told) ->
             problems.append(Problem(Fault.UNREADABLE, f"{name}: alert {sequence} {error}", name))
             continue
         ledger.add(link)
+    for one in dropped:
+        if one.epoch == found.epoch:
+            ledger.add_dropped(one)
     problems += ledger.links(found.first)
-    gone = found.sequence - found.delivered - found.depth
+    gone = found.sequence - found.delivered - found.dropped - found.depth
     if gone:
         text = f"{name}: {gone} alerts are gone from the outbox and were not delivered"
         problems.append(Problem(Fault.MISSING, text, name))
@@ -180,6 +223,8 @@ def _device_report(found: State, rows: Iterable[tuple[int, str]], told: Told) ->
     notes = [*told.notes, f"{name}: {found.delivered} alerts are delivered, and no longer here"]
     if found.first > 1:
         notes.append(f"{name}: the chain begins with alert {found.first}")
+    if found.saved:
+        notes.append(f"{name}: {found.saved} alerts of epochs before it wait, too")
     return Report((ChainSummary.of(ledger),), (*told.problems, *problems), tuple(notes))
 
 
@@ -256,6 +301,11 @@ def _head(chain: Any) -> Head:
     return Head(*texts, *numbers, str(chain["hash"]))
 
 
+def _numbers(span: Span) -> str:
+    first, last = span
+    return str(first) if first == last else f"{first} to {last}"
+
+
 def _name(head: Head) -> ChainName:
     return ChainName(head.site, head.device, head.epoch)
 
@@ -267,16 +317,26 @@ def _document(text: str) -> dict[str, Any]:
         ValueError: it is none; the text is the end of a sentence about it.
     """
     try:
-        document = json.loads(text, parse_constant=_no_number)
+        document = _parsed(text)
         if isinstance(document, dict) and "payload" in document and "topic" in document:
             payload = document["payload"]
             wrapped = isinstance(payload, str)
-            document = json.loads(payload, parse_constant=_no_number) if wrapped else payload
+            document = _parsed(payload) if wrapped else payload
     except (ValueError, RecursionError):
         raise ValueError("is no JSON") from None
     if not isinstance(document, dict):
         raise ValueError("is no JSON object")
     return document
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, parse_constant=_no_number, parse_float=_as_number)
+
+
+def _as_number(text: str) -> float:
+    """An integer where it is whole: mosquitto_sub writes epochs as 1.79e+15."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _no_number(text: str) -> NoReturn:

@@ -38,10 +38,19 @@ def as_text(status: dict[str, Any]) -> str:
         f"edge-runtime {status['version']}, since {status['started']}"
     ]
     lines += [f"  ! {text}" for text in (*status["reasons"], *status["warnings"])]
-    lines.append(f"  outbox: {status['outbox']['depth']} alerts wait")
+    lines.append(f"  outbox: {_outbox(status['outbox'])}")
     lines.append(f"  broker: {_link(status['mqtt'])}")
     lines += [_camera(camera) for camera in status["cameras"]]
     return "\n".join(lines)
+
+
+def _outbox(outbox: dict[str, Any]) -> str:
+    parts = [f"{outbox['depth']} alerts wait ({outbox['bytes'] / 1e6:.1f} MB)"]
+    for what in ("evicted", "refused"):
+        if counts := outbox[what]:
+            told = ", ".join(f"{count} {severity}" for severity, count in counts.items())
+            parts.append(f"{told} {what} since the start")
+    return "; ".join(parts)
 
 
 def _link(link: dict[str, Any] | None) -> str:

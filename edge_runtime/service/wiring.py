@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from edge_runtime.alerts.limits import Limits as OutboxLimits
 from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.analysis.motion import MotionGate, MotionSettings
 from edge_runtime.analysis.still_objects import StillObjects
@@ -180,6 +181,12 @@ def sought(
         classes = classes and classes | {PERSON}
         thresholds[PERSON] = min(thresholds.get(PERSON, threshold), SURE_ENOUGH)
     return replace(model, classes=classes or None, threshold=threshold, thresholds=thresholds)
+
+
+def outbox_limits(config: Config) -> OutboxLimits:
+    """How large the outbox may become."""
+    asked = config.outbox
+    return OutboxLimits(asked.max_bytes, asked.max_alerts, asked.min_free_disk)
 
 
 def mqtt_settings(config: Config) -> MqttSettings | None:

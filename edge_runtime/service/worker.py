@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.alerts.alert import Alert, ModelIdentity
-from edge_runtime.alerts.outbox import OutboxError
+from edge_runtime.alerts.outbox import OutboxError, OutboxFullError
+from edge_runtime.alerts.room import EXPENDABLE
 from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.backoff import Backoff
 from edge_runtime.capture.camera import Camera, CameraState, Pace
@@ -296,10 +297,20 @@ class Worker:
         self._failure = failure
 
     def _keep(self, alert: Alert) -> None:
-        """Commit `alert`; while the disk refuses, nothing goes on: no later alert overtakes it."""
+        """Commit `alert`; while the disk refuses, nothing goes on: no later alert overtakes it.
+
+        In an outbox that is full there may be no room for it: then it is given up, on record.
+        """
         for delay in Backoff(first=0.1, longest=5.0).delays():
             try:
                 self._commit(alert, self._detector.identity)
+            except OutboxFullError as error:
+                # To wait for room would leave the camera unwatched; the gap is on record.
+                urgent = error.severity not in EXPENDABLE
+                level = logging.CRITICAL if urgent else logging.DEBUG
+                logger.log(level, "%s", error, extra={"camera": self.name})
+                self._uncommitted = None
+                return
             except OutboxError as error:
                 if self._uncommitted is None:
                     logger.critical(

@@ -15,8 +15,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge_runtime.messaging.ranges import Span, merged
 from edge_runtime.messaging.wire import Acknowledgement
+from edge_runtime.ranges import Span, merged
 from edge_runtime.service.demo.brokers import HOST
 
 TOPICS = ("alert/#", "status", "health")

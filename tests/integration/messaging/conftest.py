@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.alerts.alert import Alert, AlertState, Origin, Severity
+from edge_runtime.alerts.limits import Limits
 from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.backoff import Backoff
 from edge_runtime.messaging.link import LinkState
@@ -70,9 +71,15 @@ def make_device(tmp_path: Path) -> Iterator[MakeDevice]:
     with ExitStack() as stack:
 
         def make(
-            broker: Broker, publisher: dict[str, Any] | None = None, **settings: Any
+            broker: Broker,
+            publisher: dict[str, Any] | None = None,
+            limits: Limits | None = None,
+            start: bool = True,
+            **settings: Any,
         ) -> Device:
-            outbox = stack.enter_context(Outbox(tmp_path / "o.db", Origin("branch-7", "atm-1")))
+            outbox = stack.enter_context(
+                Outbox(tmp_path / "o.db", Origin("branch-7", "atm-1"), limits)
+            )
             options = {
                 "acknowledged_by": AcknowledgedBy.BROKER,
                 "reconnect": QUICK,
@@ -88,7 +95,8 @@ def make_device(tmp_path: Path) -> Iterator[MakeDevice]:
                 **options,
             )
             stack.callback(made.stop, 2.0)
-            made.start()
+            if start:
+                made.start()
             return Device(outbox, made)
 
         yield make

@@ -9,7 +9,7 @@ import pytest
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.messaging.link import LinkState
-from edge_runtime.messaging.receipts import AcknowledgedBy
+from edge_runtime.messaging.receipts import Acknowledged, AcknowledgedBy
 from tests.broker import Broker, Subscriber, wait_for
 from tests.integration.messaging.conftest import Device, MakeDevice, first_arrivals
 from tests.small_centre import SmallCentre
@@ -26,10 +26,14 @@ def taken(device: Device, count: int) -> None:
     wait_for(lambda: device.publisher.stats().delivered >= count, "the broker took them")
 
 
+def acknowledged(device: Device) -> Acknowledged:
+    state = device.publisher.stats().acknowledged
+    assert state
+    return state
+
+
 def refused(device: Device) -> int:
-    acknowledged = device.publisher.stats().acknowledged
-    assert acknowledged
-    return acknowledged.refused
+    return acknowledged(device).refused
 
 
 def test_what_the_centre_acknowledges_is_forgotten_and_nothing_more(
@@ -41,22 +45,21 @@ def test_what_the_centre_acknowledges_is_forgotten_and_nothing_more(
         taken(device, 30)
         stats = device.publisher.stats()
         assert (stats.depth, stats.in_flight) == (30, 0)
-        assert stats.acknowledged is not None
-        assert (stats.acknowledged.upto, stats.acknowledged.waiting) == (0, 30)
-        assert stats.acknowledged.seconds is not None
+        state = acknowledged(device)
+        assert (state.upto, state.waiting) == (0, 30)
+        assert state.seconds is not None
 
         centre.acknowledge(ROOT, device.outbox.epoch, 12)
-        wait_for(lambda: waiting(device) == [*range(13, 31)], "twelve are forgotten")
-        acknowledged = device.publisher.stats().acknowledged
-        assert acknowledged
-        assert (acknowledged.upto, acknowledged.waiting) == (12, 18)
+        wait_for(lambda: acknowledged(device).upto == 12, "twelve are forgotten")
+        assert waiting(device) == [*range(13, 31)]
+        assert acknowledged(device).waiting == 18
 
         centre.acknowledges = True
         device.commit()
-        device.wait_until_empty()
-        acknowledged = device.publisher.stats().acknowledged
-        assert acknowledged
-        assert (acknowledged.upto, acknowledged.waiting, acknowledged.seconds) == (31, 0, None)
+        wait_for(lambda: acknowledged(device).upto == 31, "all are forgotten")
+        assert device.outbox.depth() == 0
+        wait_for(lambda: acknowledged(device).seconds is None, "nothing is waited for")
+        assert acknowledged(device).waiting == 0
         assert centre.first_arrivals() == [*range(1, 32)]
 
 
@@ -102,9 +105,7 @@ def test_a_device_that_starts_hears_what_was_acknowledged_while_it_was_away(
         centre.acknowledge(ROOT, before.outbox.epoch, 40)
         after = make_device(broker, publisher=BY_CENTRE)
         after.wait_until_empty()
-        acknowledged = after.publisher.stats().acknowledged
-        assert acknowledged
-        assert acknowledged.waiting == 0
+        wait_for(lambda: acknowledged(after).waiting == 0, "nothing is waited for")
         assert after.commit() == [41]
 
 
@@ -221,9 +222,7 @@ def test_no_subscriber_is_no_beginning_of_a_wait_for_the_centre(make_device: Mak
         device = make_device(broker, publisher=BY_CENTRE)
         device.commit(3)
         wait_for(lambda: device.publisher.stats().held, "the alerts are held")
-        acknowledged = device.publisher.stats().acknowledged
-        assert acknowledged
-        assert (acknowledged.waiting, acknowledged.seconds) == (0, None)
+        assert (acknowledged(device).waiting, acknowledged(device).seconds) == (0, None)
         with SmallCentre(broker) as centre:
             device.wait_until_empty()
             assert centre.first_arrivals() == [1, 2, 3]

@@ -189,6 +189,20 @@ def test_a_revoked_client_certificate_is_told(authority: Authority) -> None:
         assert probe(showing(broker, authority, authority.client("kept")))
 
 
+def test_a_list_of_the_revoked_that_is_too_old_is_told(authority: Authority) -> None:
+    old = Authority(authority.certificate.parent / "old")
+    old.revoke(valid=-timedelta(hours=1))
+    crl = f"crlfile {old.revocations}"
+    with serve(old, client_certificates=True, extra=[crl]) as broker:
+        at = f"the broker 127.0.0.1:{broker.port}"
+        assert failure(MqttError, showing(broker, old, old.client("atm-1"))) in {
+            f"{at} rejects the client certificate: it has expired by the broker's clock, or the "
+            "broker's list of revoked certificates (CRL) has; a renewed one is asked for",
+            f"{at} closed the connection before it answered: it may ask for another client "
+            "certificate",
+        }
+
+
 def test_a_broker_whose_tls_is_too_old_is_told(authority: Authority) -> None:
     me, port = authority.server(), free_port()
     old = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import time
 from itertools import pairwise
@@ -12,7 +13,7 @@ import pytest
 
 from tests.broker import Broker, wait_for
 from tests.conftest import ROOT
-from tests.daemon import Daemon, Notifications, camera, mqtt
+from tests.daemon import Daemon, Notifications, camera, edge_runtime, mqtt
 from tests.rtsp import free_port
 
 UNIT = ROOT / "deploy" / "systemd" / "edge-runtime.service"
@@ -124,3 +125,23 @@ def test_the_unit_runs_the_program_as_the_package_installs_it() -> None:
     assert Path(command[1]).name == "edge-runtime"
     assert command[2].split()[:3] == ["run", "--log", "json"]
     assert re.search(r"(?m)^WatchdogSec=\d+$", text)
+
+
+@pytest.mark.parametrize("name", ["edge-provision-renew", "edge-runtime-certificate"])
+def test_a_timer_and_what_it_starts_are_correct(name: str, tmp_path: Path) -> None:
+    program = "/opt/edge-runtime/bin/edge-runtime"
+    text = (UNIT.parent / f"{name}.service").read_text()
+    (tmp_path / f"{name}.service").write_text(text.replace(program, "/bin/true"))
+    timer = shutil.copy(UNIT.parent / f"{name}.timer", tmp_path)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", timer, tmp_path / f"{name}.service"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert name not in done.stderr, done.stderr
+    command = re.search(rf"(?m)^ExecStart={program} ((?:.*\\\n)*.*)$", text)
+    assert command
+    asked = command[1].replace("\\\n", " ").split()
+    assert edge_runtime(*asked).returncode == 1  # It has the arguments, and not the files.

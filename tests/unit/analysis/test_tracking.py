@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_runtime.analysis.tracking import Tracker, TrackerSettings, iou
+from edge_runtime.analysis.boxes import iou
+from edge_runtime.analysis.tracking import Tracker, TrackerSettings
 from edge_runtime.detections import Detections
 from edge_runtime.tracks import Box, TrackState
 

@@ -24,6 +24,7 @@ SECTIONS = {
     "[mqtt]": "MqttConfig",
     "[mqtt.tls]": "TlsConfig",
     "[commands]": "CommandsConfig",
+    "[outbox]": "OutboxConfig",
     "[snapshots]": "SnapshotsConfig",
     "[heads]": "HeadsConfig",
     "[[cameras]]": "CameraConfig",

@@ -60,7 +60,7 @@ CASES = [
     ('site = "paris-12"', r'site = "paris\u0000"', r"2: device.site: 'paris\x00' is not possible here; a name of 1 to 64 characters without spaces, '/', '+' and '#' (MQTT) is asked for"),
     ('[device]\nsite = "paris-12"\nname = "atm-1"', "device = 5", "1: device: 5 is a whole number; a table is asked for, e.g. [device]"),
     ('[device]\nsite = "paris-12"\nname = "atm-1"\n', "", "1: device: is missing; a table is asked for, e.g. [device]"),
-    ("[device]", 'colour = "red"\n[device]', "1: colour: is no key of the file's top level; known: 'cameras', 'commands', 'device', 'heads', 'model', 'mqtt', 'rules', 'snapshots'"),
+    ("[device]", 'colour = "red"\n[device]', "1: colour: is no key of the file's top level; known: 'cameras', 'commands', 'device', 'heads', 'model', 'mqtt', 'outbox', 'rules', 'snapshots'"),
     ("[mqtt]", 'devise = "cpu"\n[mqtt]', "6: model.devise: is no key of [model]; did you mean 'device'?"),
     ("[mqtt]", 'device = "tpu:x"\n[mqtt]', "6: model.device: 'tpu:x' is not possible here; 'auto', 'cpu', 'tpu' or, for the first of several, 'tpu:0' is asked for"),
     ("[mqtt]", 'output = "sdd"\n[mqtt]', "6: model.output: 'sdd' is not known (did you mean 'ssd'?); one of 'auto', 'ssd', 'classifier', 'yolo', 'blazeface' is asked for"),
@@ -208,7 +208,7 @@ def test_an_empty_file_lacks_what_every_device_needs(complain: Complain) -> None
         (b"a = 1\nsite = \"Gen\xe8ve\"", "2: byte 0xe8 is not UTF-8; save the file as UTF-8"),
         ("a = " + "[" * 5000, " lists stand in lists too deeply to be read; no key needs more than three levels"),
         ("a = " + "1" * 5000, " a number has thousands of digits; no key needs more than five"),
-        ("a = 1" + "0" * 400, "1: a: is no key of the file's top level; known: 'cameras', 'commands', 'device', 'heads', 'model', 'mqtt', 'rules', 'snapshots'"),
+        ("a = 1" + "0" * 400, "1: a: is no key of the file's top level; known: 'cameras', 'commands', 'device', 'heads', 'model', 'mqtt', 'outbox', 'rules', 'snapshots'"),
     ],
 )  # fmt: skip
 def test_what_is_not_toml_is_told_with_line_and_column(

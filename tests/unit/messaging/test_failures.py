@@ -113,7 +113,8 @@ AT = "broker:8883"
             ),
             BrokerRefusedError,
             "the broker broker:8883 rejects the client certificate: it has expired by the "
-            "broker's clock; a renewed one is asked for",
+            "broker's clock, or the broker's list of revoked certificates (CRL) has; a renewed one "
+            "is asked for",
         ),
         (
             lost(

@@ -39,10 +39,13 @@ LAYERS = ("capture", "inference", "analysis", "rules", "alerts", "messaging", "c
 KNOWS = {
     # The types of an alert and of the model that saw it are everybody's.
     ("config", "alerts.alert"),
+    # The bounds that a configuration may set are those that an outbox can keep.
+    ("config", "alerts.limits"),
     ("inference", "alerts.alert"),
     ("messaging", "alerts.alert"),
     ("rules", "alerts.alert"),
     # The publisher brings away what is in the outbox.
+    ("messaging", "alerts.dropping"),
     ("messaging", "alerts.outbox"),
     # A rule may be about a place, or about the camera itself.
     ("rules", "analysis.camera_health"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.config import load
+from edge_runtime.config import PresenceConfig, load
 from edge_runtime.service import models, wiring
 from tests.daemon import Daemon, camera
 
@@ -48,3 +48,19 @@ def test_the_detector_is_asked_for_less_sure_detections_than_begin_a_track(
         settings = wiring.sought(model.settings)
     assert settings.threshold == pytest.approx(0.3)
     assert settings.thresholds == pytest.approx({"person": 0.48})
+
+
+def test_for_blurring_people_are_asked_for_whatever_the_rules_are_about(
+    tmp_path: Path,
+) -> None:
+    tables = ['[model]\nname = "person"\n', camera("atm", "synthetic:")]
+    config = load(Daemon(tmp_path, tables).config)
+    rule = PresenceConfig(kind="presence", classes=("dog",))
+    with models.borrowed(config.model) as model:
+        usual = wiring.sought(model.settings, [rule])
+        blurring = wiring.sought(model.settings, [rule], blurring=True)
+        without_rules = wiring.sought(model.settings, blurring=True)
+    assert (usual.classes, blurring.classes) == ({"dog"}, {"dog", "person"})
+    assert without_rules.classes is None  # all
+    assert blurring.thresholds["person"] <= 0.15
+    assert blurring.threshold == usual.threshold

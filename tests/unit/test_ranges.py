@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.messaging.ranges import Span, gaps, merged
+from edge_runtime.ranges import Span, gaps, merged
 
 numbers = st.integers(1, 40)
 spans = st.lists(st.tuples(numbers, numbers).map(lambda pair: (min(pair), max(pair))))

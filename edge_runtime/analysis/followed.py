@@ -1,0 +1,175 @@
+"""One object while it is followed: where it is thought to be, and whether a detection may be it.
+
+Lengths are in heights of the picture, so that they are the same across and down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+
+from edge_runtime.analysis.motion_model import Coordinate, Step
+from edge_runtime.tracks import Box, Track, TrackState
+
+_ERROR = 0.06
+"""Standard deviation of a detection's middle, in the object's heights."""
+_UPRIGHT = 0.4
+"""How fast the people in a picture move up and down, by how fast they move across."""
+_HEIGHT_CHANGE, _WIDTH_CHANGE = 0.15, 0.35
+"""Standard deviations of the logarithms of height and width, over those that are expected."""
+_RESIZING = 0.3
+"""The weight of the newest size."""
+_FARTHEST = 16.0
+"""The square of as many standard deviations as place, or size, may be off."""
+_FORGOTTEN = 2.0
+"""By how much a match gets worse with every second out of sight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One detection.
+
+    Attributes:
+        label: its class.
+        box: in 0..1 of the picture.
+        score: 0..1.
+        begins: whether it is sure enough to begin a track.
+        aspect: the picture's width by its height.
+    """
+
+    label: str
+    box: Box
+    score: float
+    begins: bool
+    aspect: float
+
+    @property
+    def x(self) -> float:
+        """The middle, across."""
+        return (self.box[0] + self.box[2]) / 2 * self.aspect
+
+    @property
+    def y(self) -> float:
+        """The middle, down."""
+        return (self.box[1] + self.box[3]) / 2
+
+    @property
+    def width(self) -> float:
+        """The box's width."""
+        return (self.box[2] - self.box[0]) * self.aspect
+
+    @property
+    def height(self) -> float:
+        """The box's height."""
+        return self.box[3] - self.box[1]
+
+
+@dataclass(slots=True, eq=False)
+class Followed:
+    """A track from its first sighting on; the attributes of `Track`, and what it is foretold by.
+
+    Attributes:
+        latest: its latest sighting.
+        x: the middle, across.
+        y: the middle, down.
+        width: as it is expected.
+        height: as it is expected.
+        doubtful: whether it began on the box of another, as a second box on one object does.
+        seen: whether the latest look saw it.
+    """
+
+    id: int
+    state: TrackState
+    first_seen: float
+    last_seen: float
+    latest: Sighting
+    x: Coordinate
+    y: Coordinate
+    width: float
+    height: float
+    doubtful: bool
+    seen: bool = True
+
+    @classmethod
+    def begin(cls, number: int, first: Sighting, now: float, *, doubtful: bool) -> Followed:
+        """What was seen for the first time at `now`."""
+        scale = first.height * first.height
+        error = _ERROR * _ERROR * scale
+        return cls(
+            number,
+            TrackState.TENTATIVE,
+            now,
+            now,
+            first,
+            Coordinate.first(first.x, error, scale),
+            Coordinate.first(first.y, error, scale * _UPRIGHT * _UPRIGHT),
+            first.width,
+            first.height,
+            doubtful,
+        )
+
+    def predict(self, step: Step) -> None:
+        """Time passes."""
+        scale = self.height * self.height
+        self.x.predict(step, scale)
+        self.y.predict(step, scale * _UPRIGHT * _UPRIGHT)
+
+    def distance(self, sighting: Sighting, now: float) -> float | None:
+        """How badly `sighting` fits, as twice a negative logarithm of its likelihood.
+
+        0 where it is exactly where and as large as expected of something just seen; more where
+        place or size are off, by how well they are known; None where it cannot be this object.
+        """
+        scale = self.height * self.height
+        error = _ERROR * _ERROR * scale
+        across = self.x.place_variance + error
+        down = self.y.place_variance + error
+        dx, dy = sighting.x - self.x.place, sighting.y - self.y.place
+        place = dx * dx / across + dy * dy / down
+        if place > _FARTHEST:
+            return None
+        taller = log(sighting.height / self.height) / _HEIGHT_CHANGE
+        wider = log(sighting.width / self.width) / _WIDTH_CHANGE
+        size = taller * taller + wider * wider
+        if size > _FARTHEST:
+            return None
+        # Who could be anywhere is the likelier one nowhere. By the theory the logarithm counts in
+        # full; half of it followed better, as it is not by chance where people are lost.
+        vague = 0.5 * log(across * down / (4 * error * error))
+        lost = _FORGOTTEN * (now - self.last_seen) if self.state is TrackState.LOST else 0.0
+        return place + size + vague + lost
+
+    def see(self, sighting: Sighting, now: float) -> None:
+        """It is `sighting`."""
+        error = (_ERROR * sighting.height) ** 2
+        self.x.correct(sighting.x, error)
+        self.y.correct(sighting.y, error)
+        self.width += _RESIZING * (sighting.width - self.width)
+        self.height += _RESIZING * (sighting.height - self.height)
+        self.latest, self.last_seen, self.seen = sighting, now, True
+
+    def stand(self, now: float) -> None:
+        """It is known not to have moved since."""
+        scale = self.height * self.height
+        self.x.stop(scale)
+        self.y.stop(scale * _UPRIGHT * _UPRIGHT)
+        self.last_seen = now
+
+    @property
+    def outside(self) -> bool:
+        """Whether it is foretold to have left the picture."""
+        return not (0 <= self.x.place <= self.latest.aspect and 0 <= self.y.place <= 1)
+
+    def public(self) -> Track:
+        """As the rules see it."""
+        latest = self.latest
+        return Track(
+            self.id,
+            latest.label,
+            latest.box,
+            latest.score,
+            self.state,
+            self.first_seen,
+            self.last_seen,
+            (self.x.speed / latest.aspect, self.y.speed),
+        )
