@@ -1,0 +1,118 @@
+"""A centre and the real outbox and publisher of a device."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from edge_runtime.alerts.limits import Limits
+from edge_runtime.alerts.outbox import Outbox, OutboxFullError
+from edge_runtime.backoff import Backoff
+from edge_runtime.centre.centre import Centre
+from edge_runtime.centre.database import open_database
+from edge_runtime.centre.store import Store
+from edge_runtime.centre.view import DeviceView, look
+from edge_runtime.messaging.publisher import Publisher
+from edge_runtime.messaging.settings import MqttSettings
+from edge_runtime.messaging.topics import Topics
+from tests.bank import Bank
+from tests.broker import Broker, wait_for
+from tests.centre import QUICK, database_in, running_centre
+from tests.faults.committing import ORIGIN, an_alert
+
+
+@contextmanager
+def publishing(settings: MqttSettings, outbox: Outbox) -> Iterator[Publisher]:
+    publisher = Publisher(
+        settings,
+        outbox,
+        Topics(ORIGIN.site, ORIGIN.device),
+        resend_after=1.0,
+        reconnect=Backoff(0.1, 0.5),
+        retry=Backoff(0.1, 0.5),
+    )
+    publisher.start()
+    try:
+        yield publisher
+    finally:
+        publisher.stop(5.0)
+
+
+def commit(outbox: Outbox, count: int, dice: random.Random) -> None:
+    for _ in range(count):
+        try:
+            outbox.commit(an_alert(dice), model=None, clock_synchronised=True)
+        except OutboxFullError:
+            continue
+
+
+def seen(url: str) -> DeviceView:
+    engine = open_database(url)
+    (view,) = look(engine, time.time())
+    engine.dispose()
+    return view
+
+
+def test_all_that_a_device_commits_is_held_and_forgotten_there(
+    broker: Broker, tmp_path: Path
+) -> None:
+    url = database_in(tmp_path)
+    settings = MqttSettings(broker.host, "atm-1", port=broker.port)
+    with (
+        Outbox(tmp_path / "outbox.sqlite", ORIGIN) as outbox,
+        running_centre(broker, url),
+        publishing(settings, outbox),
+    ):
+        commit(outbox, 100, random.Random(1))
+        wait_for(lambda: outbox.depth() == 0, "all is acknowledged")
+        (chain,) = seen(url).chains
+    assert (chain.epoch, chain.stored, chain.acknowledged) == (outbox.epoch, 100, 100)
+    assert chain.verified
+
+
+def test_what_a_full_outbox_gave_up_is_known_and_no_gap_is_left(
+    broker: Broker, tmp_path: Path
+) -> None:
+    url = database_in(tmp_path)
+    settings = MqttSettings(broker.host, "atm-1", port=broker.port)
+    limits = Limits(max_alerts=20)
+    with Outbox(tmp_path / "outbox.sqlite", ORIGIN, limits) as outbox:
+        commit(outbox, 80, random.Random(2))
+        committed = outbox.committed
+        assert outbox.depth() <= 20
+        with running_centre(broker, url), publishing(settings, outbox):
+            wait_for(lambda: outbox.depth() == 0, "all is acknowledged")
+            wait_for(lambda: seen(url).chains[0].acknowledged == committed, "it is told of all")
+            (chain,) = seen(url).chains
+            wait_for(lambda: outbox.given_up().untold == 0, "the device need tell of it no more")
+    assert (chain.gaps, chain.missing, chain.verified) == ((), 0, True)
+    assert chain.stored + chain.dropped == committed == 80
+    assert chain.dropped >= 60
+
+
+def test_it_works_with_the_broker_s_rules_and_identities_as_they_are_shipped(
+    tmp_path: Path,
+) -> None:
+    bank = Bank(tmp_path / "bank")
+    url = database_in(tmp_path)
+    with bank.broker() as broker, Store(url) as store:
+        centre = Centre(bank.settings(broker, bank.centre()), store, pace=QUICK)
+        thread = Thread(target=centre.run)
+        thread.start()
+        try:
+            device: Any = bank.settings(broker, bank.identity(ORIGIN.device))
+            with (
+                Outbox(tmp_path / "outbox.sqlite", ORIGIN) as outbox,
+                publishing(device, outbox),
+            ):
+                commit(outbox, 30, random.Random(3))
+                wait_for(lambda: outbox.depth() == 0, "all is acknowledged")
+        finally:
+            centre.stop()
+            thread.join(10)
+    assert seen(url).chains[0].stored == 30
