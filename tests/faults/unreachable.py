@@ -1,9 +1,10 @@
 """Alerts come while no broker is there: `python -m tests.faults.unreachable --alerts 10000`.
 
-A process with the real outbox and the real publisher commits alerts of all severities, a tenth of
-them urgent, and finds no broker. Then a broker starts, and a subscriber that acknowledges. What has
-to be: each alert of high and critical severity arrives, each that does not arrive is named as
-dropped, memory stays flat, and the backlog is gone at 500 alerts a second or faster.
+A process with the real outbox, of 2 MB at most, and the real publisher commits alerts of all
+severities, a tenth of them urgent, and finds no broker. Then a broker starts, and a subscriber that
+acknowledges. What has to be: each alert of high and critical severity arrives, each that does not
+arrive is named as dropped, the outbox keeps within its bound, memory stays flat, and the backlog is
+gone at 500 alerts a second or faster.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from types import TracebackType
 from typing import Any
 
 from edge_runtime.alerts.alert import Alert, Severity
+from edge_runtime.alerts.limits import Limits
 from edge_runtime.alerts.outbox import Outbox, OutboxError
 from edge_runtime.backoff import Backoff
 from edge_runtime.messaging.publisher import Publisher
@@ -35,6 +37,7 @@ from tests.broker import Broker, wait_for
 from tests.faults.committing import ORIGIN, WITNESS, Witness, an_alert
 from tests.small_centre import SmallCentre
 
+BOUND = 2_000_000
 LEAST_PER_SECOND = 500.0
 MOST_GROWTH_MB = 8.0
 OUTBOX = "outbox.sqlite"
@@ -81,13 +84,14 @@ class Outcome:
     per_second: float = 0.0
 
 
-def endure(alerts: int) -> Outcome:
-    """Let so many alerts come while there is no broker, and then bring them."""
+def endure(alerts: int, bound: int = BOUND) -> Outcome:
+    """Let so many alerts come while there is no broker, and then bring what fits into `bound`."""
     broker = Broker(extra=_AS_SHIPPED)
     with tempfile.TemporaryDirectory(prefix="edge-unreachable-") as name:
         folder = Path(name)
-        arguments = ["--device", str(folder), "--port", str(broker.port), "--alerts", str(alerts)]
-        device = subprocess.Popen([sys.executable, "-m", "tests.faults.unreachable", *arguments])
+        where = ["--device", name, "--port", str(broker.port)]
+        what = ["--alerts", str(alerts), "--bound", str(bound)]
+        device = subprocess.Popen([sys.executable, "-m", "tests.faults.unreachable", *where, *what])
         try:
             with Scales(folder) as scales:
                 wait_for(lambda: _done(folder, device), "all alerts are committed", 600.0)
@@ -181,12 +185,12 @@ def _depth(folder: Path) -> int:
     return int(count)
 
 
-def _be_device(folder: Path, port: int, alerts: int) -> None:
+def _be_device(folder: Path, port: int, alerts: int, bound: int) -> None:
     """In a process of its own: commit, publish, and end with SIGTERM."""
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     witness = Witness(folder / WITNESS)
-    with Outbox(folder / OUTBOX, ORIGIN) as outbox:
+    with Outbox(folder / OUTBOX, ORIGIN, Limits(max_bytes=bound)) as outbox:
         settings = MqttSettings("127.0.0.1", "atm-1", port=port)
         topics = Topics(ORIGIN.site, ORIGIN.device)
         publisher = Publisher(settings, outbox, topics, reconnect=_QUICK, retry=_QUICK)
@@ -218,13 +222,14 @@ def main() -> int:
     """Run it, and say what was found: 1 if something is not as it has to be."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--alerts", type=int, default=10_000)
+    parser.add_argument("--bound", type=int, default=BOUND, help="of the outbox, in bytes")
     parser.add_argument("--device", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.device:
-        _be_device(arguments.device, arguments.port, arguments.alerts)
+        _be_device(arguments.device, arguments.port, arguments.alerts, arguments.bound)
         return 0
-    found = endure(arguments.alerts)
+    found = endure(arguments.alerts, arguments.bound)
     sys.stdout.write(
         f"{found.committed} alerts without a broker, {found.urgent} of them high or critical: "
         f"{found.waited} waited, {found.arrived} arrived, {found.lost} urgent ones lost, "
@@ -232,7 +237,7 @@ def main() -> int:
         f"outbox at most {found.largest / 1e6:.2f} MB; memory grew by {found.grown:.1f} MB; "
         f"drained at {found.per_second:.0f} alerts a second\n"
     )
-    bad = found.lost or found.unnamed or found.disordered
+    bad = found.lost or found.unnamed or found.disordered or found.largest > arguments.bound
     return 1 if bad or found.grown > MOST_GROWTH_MB or found.per_second < LEAST_PER_SECOND else 0
 
 
