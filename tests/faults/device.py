@@ -23,12 +23,15 @@ class Device:
         folder: for its outbox.
         port: the broker's, on 127.0.0.1.
         every: seconds between two alerts.
+        keepalive: that of its connection.
         publisher: further arguments of `Publisher`.
     """
 
-    def __init__(self, folder: Path, port: int, every: float = 0.2, **publisher: Any) -> None:
+    def __init__(
+        self, folder: Path, port: int, every: float = 0.2, keepalive: int = 10, **publisher: Any
+    ) -> None:
         self.outbox = Outbox(folder / "outbox.sqlite", ORIGIN)
-        settings = MqttSettings("127.0.0.1", "atm-1", port=port)
+        settings = MqttSettings("127.0.0.1", "atm-1", port=port, keepalive=keepalive)
         topics = Topics(ORIGIN.site, ORIGIN.device)
         self.publisher = Publisher(settings, self.outbox, topics, **publisher)
         self._every = every

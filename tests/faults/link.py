@@ -4,7 +4,8 @@ The real outbox and publisher, a real broker and a subscriber that acknowledges,
 between publisher and broker. Alerts are committed all the time, five a second. Five cuts: in turn
 the connection is reset and no new one is taken, or nothing arrives any more and nothing closes.
 Then 600 ms round trip with 2% loss, then a connection whose other end has gone without a word. Each
-time: how long from the link's return to the arrival of an alert that was committed after it.
+time: how long from the link's return to the arrival of an alert that was committed after it. At
+last such a connection again, with nothing to be sent: how long until the device has made another.
 """
 
 from __future__ import annotations
@@ -47,16 +48,18 @@ class Outcome:
     connections: int = 0
 
 
-def disturb(cuts: int, seconds: float, stall_after: float | None = None) -> Outcome:
-    """Cut the link so many times for so long, then delay it as long, then leave it half-open."""
+def disturb(cuts: int, seconds: float, **device_options: Any) -> Outcome:
+    """Cut the link so many times for so long, then delay it as long, then leave it half-open.
+
+    At last it is left half-open while nothing is sent.
+    """
     outcome = Outcome()
-    more: dict[str, Any] = {} if stall_after is None else {"stall_after": stall_after}
     with (
         tempfile.TemporaryDirectory(prefix="edge-link-") as folder,
         Broker() as broker,
         SmallCentre(broker) as centre,
         Proxy(broker.host, broker.port) as proxy,
-        Device(Path(folder), proxy.port, **more) as device,
+        Device(Path(folder), proxy.port, **device_options) as device,
     ):
         _flows(centre, device)
         for number in range(cuts):
@@ -74,9 +77,18 @@ def disturb(cuts: int, seconds: float, stall_after: float | None = None) -> Outc
         device.quiet()
         outcome.committed = device.committed
         wait_for(lambda: len(set(_numbers(centre))) == device.committed, "all arrive", BACK_SECONDS)
+        outcome.back.append(("half-open and idle", _notices(proxy)))
         outcome.connections = proxy.connections
         _count(_numbers(centre), outcome)
     return outcome
+
+
+def _notices(proxy: Proxy) -> float:
+    """Wait until the device has found its connection dead and made another: the seconds."""
+    began, before = time.monotonic(), proxy.connections
+    proxy.forget_connections()
+    wait_for(lambda: proxy.connections > before, "it connects anew", 120.0)
+    return time.monotonic() - began
 
 
 def _numbers(centre: SmallCentre) -> list[int]:
@@ -107,7 +119,7 @@ def main() -> int:
     arguments = parser.parse_args()
     found = disturb(arguments.cuts, arguments.seconds)
     for what, seconds in found.back:
-        sys.stdout.write(f"{what}: alerts flow again after {seconds:.1f} s\n")
+        sys.stdout.write(f"{what}: back after {seconds:.1f} s\n")
     sys.stdout.write(
         f"{found.committed} alerts over {found.connections} connections: {found.lost} lost, "
         f"{found.disordered} out of order, {found.again} sent again\n"
