@@ -205,9 +205,13 @@ def open_database(path: Path, limits: Limits) -> sqlite3.Connection:
             sync_folder(path.parent)
     except sqlite3.DatabaseError as error:
         connection.close()
-        if is_damage(error):
+        # A general error over SQL that is right: it is the schema or the header that is not.
+        if is_damage(error) or _code(error) == sqlite3.SQLITE_ERROR:
             raise OutboxDamagedError(path, str(error)) from error
         raise
+    except UnicodeDecodeError as error:
+        connection.close()
+        raise OutboxDamagedError(path, "its schema is no text") from error
     except (sqlite3.Error, OutboxError):
         connection.close()
         raise

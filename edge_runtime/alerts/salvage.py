@@ -73,6 +73,7 @@ class _Found:
         epochs: its own and those before it; None where that cannot be read.
         first: the number of the first alert in the chain.
         last: the highest number that is known of its own epoch.
+        places: between which the alerts stand; the last is None where it is not known.
         gone: how many of its own epoch it has let go, and does not hold on record.
         dropped: what it has on record as dropped.
         whole: the places of the alerts that are as they were.
@@ -83,6 +84,7 @@ class _Found:
     epochs: Epochs | None = None
     first: int = 1
     last: int = 0
+    places: tuple[int, int | None] = (1, None)
     gone: int = 0
     dropped: list[DroppedRange] = field(default_factory=list)
     whole: list[int] = field(default_factory=list)
@@ -193,7 +195,7 @@ def _ask(source: sqlite3.Connection, sql: str, *values: int) -> list[Any] | None
     """The rows; None where they cannot be read."""
     try:
         return source.execute(sql, values).fetchall()
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):  # the latter over SQLite's own message
         return None
 
 
@@ -219,13 +221,14 @@ def _look(source: sqlite3.Connection) -> _Found:
     earlier = _ask(source, "SELECT epoch, last, shift FROM earlier ORDER BY shift") or []
     found.epochs = Epochs(epoch, tuple(Earlier(*row) for row in earlier))
     found.first = _number(source, "SELECT first FROM chain") or 1
-    _look_at_dropped(source, found)
+    all_dropped = _look_at_dropped(source, found)
     _look_at_alerts(source, found, last)
     found.last = max([0, *known, *found.whole, *(one.last for one in found.lost)])
     delivered = _number(source, "SELECT delivered FROM chain") or 0
     dropped = _number(source, "SELECT dropped FROM chain") or 0
     recorded = sum(one.number for one in found.dropped if one.epoch == epoch)
-    found.gone = delivered + max(dropped - recorded, 0)
+    # Where the record cannot be read, what stood there is lost once more rather than not at all.
+    found.gone = delivered + (max(dropped - recorded, 0) if all_dropped else 0)
     _look_at_gaps(found)
     return found
 
@@ -241,24 +244,24 @@ def _epoch_of_an_alert(source: sqlite3.Connection, last: int | None) -> int | No
     return None
 
 
-def _look_at_dropped(source: sqlite3.Connection, found: _Found) -> None:
-    """What was on record as dropped, as far as it can be read."""
+def _look_at_dropped(source: sqlite3.Connection, found: _Found) -> bool:
+    """What was on record as dropped: whether all of it can be read."""
     after = (0, 0)
     try:
         while ranges := dropping.select(source, 1, after):
             found.dropped += ranges
             after = ranges[0].epoch, ranges[0].first
-    except sqlite3.OperationalError:
-        pass  # an earlier version had no such table
-    except (sqlite3.DatabaseError, RangeError, TypeError):
-        found.complete = False
+    except (sqlite3.DatabaseError, UnicodeDecodeError, RangeError, TypeError):
+        # An earlier version had no such table.
+        return _number(source, "PRAGMA user_version") in (1, 2)
+    return True
 
 
 def _look_at_alerts(source: sqlite3.Connection, found: _Found, last: int | None) -> None:
     """Which alerts are whole, and which are known to be there and are not."""
     assert found.epochs is not None
-    begin = min([1, *(1 - one.shift for one in found.epochs.earlier)])
-    for place, row in _scan(source, begin, last):
+    found.places = min([1, *(1 - one.shift for one in found.epochs.earlier)]), last
+    for place, row in _scan(source, *found.places):
         epoch, number = found.epochs.identity(place)
         if row is not None and is_whole(row[4], epoch, number, hashed=place >= found.first):
             found.whole.append(place)
@@ -327,9 +330,12 @@ def _save(source: sqlite3.Connection, found: _Found, target: sqlite3.Connection)
             "UPDATE identity SET epoch = max(epoch, ?)", (max(one[0] for one in epochs) + 1,)
         )
         target.executemany("INSERT INTO earlier VALUES (?, ?, ?)", epochs)
-        for place in found.whole:
-            row = source.execute("SELECT * FROM alerts WHERE sequence = ?", (place,)).fetchone()
-            target.execute("INSERT INTO alerts VALUES (?, ?, ?, ?, ?)", (place - last, *row[1:]))
+        # Found as they were found before: in a damaged tree not every way leads to every row.
+        whole = set(found.whole)
+        for place, row in _scan(source, *found.places):
+            if row is not None and place in whole:
+                values = (place - last, *row[1:])
+                target.execute("INSERT INTO alerts VALUES (?, ?, ?, ?, ?)", values)
         dropping.keep(target, [*found.dropped, *found.lost])
 
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.alerts.alert import Alert, AlertState, Origin, Severity
-from edge_runtime.alerts.outbox import Outbox
+from edge_runtime.alerts.limits import Limits
+from edge_runtime.alerts.outbox import Outbox, OutboxFullError
+from edge_runtime.alerts.room import EXPENDABLE
 
 ORIGIN = Origin("paris-12", "atm-1")
 WITNESS = "witness"
@@ -62,13 +64,16 @@ class Witness:
 
 
 def live(path: Path, witness: Witness, dice: random.Random, turns: int) -> None:
-    """Open the outbox, commit and delete in it for so many turns, and close it."""
-    with Outbox(path, ORIGIN) as outbox:
+    """Open the outbox, commit and delete in it for so many turns, and close it.
+
+    Half of the time it is so small that alerts have to go for others, or find no room.
+    """
+    limits = Limits(1_000_000, dice.choice([12, 10_000]), 0)
+    with Outbox(path, ORIGIN, limits) as outbox:
         witness.tell(opened=outbox.epoch, head=outbox.head.sequence)
         for _ in range(turns):
             if dice.random() < 0.85:
-                made = outbox.commit(an_alert(dice), model=None, clock_synchronised=True)
-                witness.tell(committed=int(made.sequence), hash=made.hash)
+                commit(outbox, witness, dice)
                 continue
             waiting = outbox.pending(0, 1000)
             # Sometimes all, the last one with them: then only `chain` knows the head.
@@ -76,8 +81,23 @@ def live(path: Path, witness: Witness, dice: random.Random, turns: int) -> None:
             gone = [entry.sequence for entry in waiting[:upto]]
             if gone:
                 witness.tell(deleting=gone[-1])
-                outbox.delivered(gone)
+                if dice.random() < 0.5:
+                    outbox.delivered(gone)
+                else:
+                    outbox.acknowledge(outbox.epoch, gone[-1])
                 witness.tell(deleted=gone[-1])
+
+
+def commit(outbox: Outbox, witness: Witness, dice: random.Random) -> None:
+    """Commit an alert, which may find no room."""
+    alert = an_alert(dice)
+    try:
+        made = outbox.commit(alert, model=None, clock_synchronised=True)
+    except OutboxFullError as error:
+        witness.tell(refused=error.sequence)
+        return
+    kept = made.severity not in EXPENDABLE
+    witness.tell(committed=int(made.sequence), hash=made.hash, kept=kept)
 
 
 def main() -> None:

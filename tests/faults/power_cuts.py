@@ -1,12 +1,13 @@
 """Cuts the power of the outbox: `python -m tests.faults.power_cuts --cuts 2000`.
 
-A process (`committing.py`) opens the real outbox, commits, deletes and closes, while each of its
-writes is recorded (`recorder.c`). The record is cut at random places; for each, one possible state
-of the disk is made (`disk.py`) and the real outbox is opened on it. Then every alert whose commit
-had returned has to be there, if the process had not begun to delete it; what had been deleted has
-to stay so; SQLite has to find nothing wrong; the chain has to hold; and the next alert has to get
-the next number. Rounds begin with no file, with a file of the first version, and with what a cut
-of the round before has left.
+A process (`committing.py`) opens the real outbox, commits, deletes, drops what finds no room, and
+closes, while each of its writes is recorded (`recorder.c`). The record is cut at random places; for
+each, one possible state of the disk is made (`disk.py`) and the real outbox is opened on it. Then
+every alert whose commit had returned has to be there, if the process had not begun to delete it, or
+be on record as dropped, if it was of a severity that may be; what found no room has to be on
+record; what had been deleted has to stay so; SQLite has to find nothing wrong; the chain has to
+hold; and the next alert has to get the next number. Rounds begin with no file, with a file of the
+first version, and with what a cut of the round before has left.
 
 With ``--synchronous NORMAL`` or ``OFF`` alerts get lost: it shows that the search can find it.
 """
@@ -24,10 +25,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge_runtime.alerts.database import SCHEMA_VERSION
+from edge_runtime.alerts.limits import Limits
 from edge_runtime.alerts.outbox import Outbox, OutboxError
 from edge_runtime.alerts.verification import Ledger, Link
 from tests.faults.committing import ORIGIN, WITNESS, an_alert
@@ -35,6 +37,7 @@ from tests.faults.disk import Call, Disk, build_recorder, read_record, recording
 
 CUTS_A_ROUND = 20
 FILE = "outbox.sqlite"
+ROOMY = Limits(min_free_disk=0)
 
 FIRST_VERSION = """
 PRAGMA journal_mode = WAL;
@@ -62,6 +65,8 @@ class Told:
         epoch: the outbox's; None before it was open.
         head: the highest number when it was opened: a commit that had not returned may be there.
         committed: number and hash of the alerts whose commit had returned.
+        kept: the numbers of those of them that may never be dropped.
+        refused: the numbers of those that had found no room.
         deleting: up to which number the process had begun to delete.
         deleted: up to which number it had finished.
     """
@@ -69,6 +74,8 @@ class Told:
     epoch: int | None = None
     head: int = 0
     committed: dict[int, str] = field(default_factory=dict)
+    kept: set[int] = field(default_factory=set)
+    refused: set[int] = field(default_factory=set)
     deleting: int = 0
     deleted: int = 0
 
@@ -79,11 +86,20 @@ class Told:
         self.head = what.get("head", self.head)
         if "committed" in what:
             self.committed[what["committed"]] = what["hash"]
+            if what["kept"]:
+                self.kept.add(what["committed"])
+        if "refused" in what:
+            self.refused.add(what["refused"])
         self.deleting = what.get("deleting", self.deleting)
         self.deleted = what.get("deleted", self.deleted)
 
     def copy(self) -> Told:
-        return Told(self.epoch, self.head, dict(self.committed), self.deleting, self.deleted)
+        return replace(
+            self,
+            committed=dict(self.committed),
+            kept=set(self.kept),
+            refused=set(self.refused),
+        )
 
 
 @dataclass(slots=True)
@@ -93,7 +109,8 @@ class Outcome:
     Attributes:
         cuts: how often the power went.
         during_opening: how many of them while the file was made, brought up to date or opened.
-        checked: how many alerts had to be there, over all cuts.
+        checked: how many alerts had to be there or on record, over all cuts.
+        dropped: how many of them were on record.
         lost: how many of them were not.
         problems: of each other kind, how many; with one example.
     """
@@ -101,6 +118,7 @@ class Outcome:
     cuts: int = 0
     during_opening: int = 0
     checked: int = 0
+    dropped: int = 0
     lost: int = 0
     problems: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
@@ -152,7 +170,7 @@ def _begin(
     connection = sqlite3.connect(path, isolation_level=None)
     connection.executescript(FIRST_VERSION)
     connection.close()
-    return {FILE: path.read_bytes()}, Told(1795416937655337, 7, {7: ""})
+    return {FILE: path.read_bytes()}, Told(1795416937655337, 7, {7: ""}, {7})
 
 
 def _record(
@@ -202,7 +220,9 @@ def _examine(
     files = {name: data for name, data in cut.files.items() if name.startswith(FILE)}
     _write(_emptied(folder), files)
     try:
-        with Outbox(folder / FILE, ORIGIN) as outbox:
+        with Outbox(folder / FILE, ORIGIN, ROOMY) as outbox:
+            if outbox.salvage is not None:
+                outcome.find("taken for damaged", str(outbox.salvage))
             _compare(outbox, cut.told, dice, outcome)
     except OutboxError as error:
         outcome.find("it does not open", str(error))
@@ -224,10 +244,16 @@ def _examine(
 def _compare(outbox: Outbox, told: Told, dice: random.Random, outcome: Outcome) -> None:
     """What the outbox holds, against what was told."""
     held = {entry.sequence: json.loads(entry.payload) for entry in outbox.pending(0, 10**9)}
+    record = {n for one in outbox.dropped(-1) for n in range(one.first, one.last + 1)}
     must = {number: own for number, own in told.committed.items() if number > told.deleting}
-    outcome.checked += len(must)
-    lost = [number for number in must if number not in held]
-    outcome.lost += len(lost)
+    refused = {number for number in told.refused if number > told.deleting}
+    outcome.checked += len(must) + len(refused)
+    outcome.dropped += len(record & (must.keys() | refused))
+    outcome.lost += len(must.keys() - held.keys() - record) + len(refused - record)
+    if both := record & held.keys():
+        outcome.find("here and on record as dropped", f"alert {min(both)}")
+    if gone := record & told.kept:
+        outcome.find("dropped, and may not be", f"alert {min(gone)}")
     changed = [n for n, own in must.items() if n in held and held[n].get("hash", "") != own]
     if changed:
         outcome.find("changed", f"alert {changed[0]}")
@@ -235,11 +261,12 @@ def _compare(outbox: Outbox, told: Told, dice: random.Random, outcome: Outcome) 
         outcome.find("another epoch", f"{outbox.epoch} and not {told.epoch}")
     if back := [number for number in held if number <= told.deleted]:
         outcome.find("deleted and back again", f"alert {back[0]}")
-    last = max(told.committed, default=0)
+    given = told.committed.keys() | told.refused
+    last = max(given, default=0)
     if not last <= outbox.committed <= max(last, told.head) + 1:
         outcome.find("wrong head", f"{outbox.committed} after {last}")
     made = outbox.commit(an_alert(dice), model=None, clock_synchronised=True)
-    if int(made.sequence) in told.committed:
+    if int(made.sequence) in given:
         outcome.find("a number given twice", made.sequence)
     _check_chain(outbox, outcome)
 
@@ -250,6 +277,8 @@ def _check_chain(outbox: Outbox, outcome: Outcome) -> None:
     ledger = Ledger(links[0].chain)
     for link in links:
         ledger.add(link)
+    for one in outbox.dropped(-1):
+        ledger.add_dropped(one)
     first = links[0].sequence
     # The alerts before the first that waits were delivered; its own link leads back to them.
     for problem in (*ledger.links(outbox.head.first), *ledger.gaps(first)):
@@ -278,9 +307,9 @@ def main() -> int:
     sys.stdout.write(
         f"synchronous {arguments.synchronous}, schema {SCHEMA_VERSION}, "
         f"SQLite {sqlite3.sqlite_version}: {found.cuts} power cuts "
-        f"({found.during_opening} while opening), {found.checked} alerts had to be there, "
-        f"{found.lost} lost; {sum(found.problems.values())} other problems; "
-        f"{time.monotonic() - began:.0f} s\n"
+        f"({found.during_opening} while opening), {found.checked} alerts had to be there or on "
+        f"record ({found.dropped} were), {found.lost} lost; "
+        f"{sum(found.problems.values())} other problems; {time.monotonic() - began:.0f} s\n"
     )
     for kind, count in found.problems.most_common():
         sys.stdout.write(f"  {kind}: {count}, e.g. {found.examples[kind]}\n")

@@ -13,6 +13,7 @@ def test_no_power_cut_loses_a_committed_alert_or_harms_the_outbox() -> None:
     assert found.cuts == 200
     assert found.during_opening > 20
     assert found.checked > 1000
+    assert found.dropped > 200
     assert found.lost == 0
     assert not found.problems, found.examples
 
