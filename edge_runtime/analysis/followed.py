@@ -5,14 +5,15 @@ Lengths are in heights of the picture, so that they are the same across and down
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log
 
+from edge_runtime.analysis.boxes import iou
 from edge_runtime.analysis.motion_model import Coordinate, Step
 from edge_runtime.tracks import Box, Track, TrackState
 
 _ERROR = 0.06
-"""Standard deviation of a detection's middle, in the object's heights."""
+"""Standard deviation of a detection's middle, by the object's longer side."""
 _UPRIGHT = 0.4
 """How fast the people in a picture move up and down, by how fast they move across."""
 _HEIGHT_CHANGE, _WIDTH_CHANGE = 0.15, 0.35
@@ -23,9 +24,15 @@ _FARTHEST = 16.0
 """The square of as many standard deviations as place, or size, may be off."""
 _FORGOTTEN = 2.0
 """By how much a match gets worse with every second out of sight."""
+_LEAST_OVERLAP = 0.2
+"""Intersection over union from which a box can be that of before, whatever its size says."""
+_APART, _ALIKE = 11.0, 3.0
+"""How badly a box fits by its overlap alone: where there is none, and where they are the same."""
+_UNSURE = 2.0
+"""By how much a detection fits worse that is not sure enough to begin a track."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sighting:
     """One detection.
 
@@ -35,6 +42,11 @@ class Sighting:
         score: 0..1.
         begins: whether it is sure enough to begin a track.
         aspect: the picture's width by its height.
+        x: the middle, across.
+        y: the middle, down.
+        width: the box's width.
+        height: the box's height.
+        scale: the square of the longer side, to which its speed and its errors are in proportion.
     """
 
     label: str
@@ -42,26 +54,17 @@ class Sighting:
     score: float
     begins: bool
     aspect: float
+    x: float = field(init=False)
+    y: float = field(init=False)
+    width: float = field(init=False)
+    height: float = field(init=False)
+    scale: float = field(init=False)
 
-    @property
-    def x(self) -> float:
-        """The middle, across."""
-        return (self.box[0] + self.box[2]) / 2 * self.aspect
-
-    @property
-    def y(self) -> float:
-        """The middle, down."""
-        return (self.box[1] + self.box[3]) / 2
-
-    @property
-    def width(self) -> float:
-        """The box's width."""
-        return (self.box[2] - self.box[0]) * self.aspect
-
-    @property
-    def height(self) -> float:
-        """The box's height."""
-        return self.box[3] - self.box[1]
+    def __post_init__(self) -> None:
+        x1, y1, x2, y2 = self.box
+        self.x, self.y = (x1 + x2) / 2 * self.aspect, (y1 + y2) / 2
+        self.width, self.height = (x2 - x1) * self.aspect, y2 - y1
+        self.scale = max(self.width, self.height) ** 2
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +96,7 @@ class Followed:
     @classmethod
     def begin(cls, number: int, first: Sighting, now: float, *, doubtful: bool) -> Followed:
         """What was seen for the first time at `now`."""
-        scale = first.height * first.height
+        scale = first.scale
         error = _ERROR * _ERROR * scale
         return cls(
             number,
@@ -110,7 +113,7 @@ class Followed:
 
     def predict(self, step: Step) -> None:
         """Time passes."""
-        scale = self.height * self.height
+        scale = self.latest.scale
         self.x.predict(step, scale)
         self.y.predict(step, scale * _UPRIGHT * _UPRIGHT)
 
@@ -120,8 +123,23 @@ class Followed:
         0 where it is exactly where and as large as expected of something just seen; more where
         place or size are off, by how well they are known; None where it cannot be this object.
         """
-        scale = self.height * self.height
-        error = _ERROR * _ERROR * scale
+        worse = 0.0 if sighting.begins else _UNSURE
+        if self.state is TrackState.LOST:
+            worse += _FORGOTTEN * (now - self.last_seen)
+        expected = self._surprise(sighting)
+        if expected is not None and expected <= _ALIKE:
+            return expected + worse
+        # A body that comes in over the picture's edge doubles within half a second, and a detector
+        # may frame half of it: then place and size are surprising, and there is still the overlap.
+        overlap = iou(self.latest.box, sighting.box)
+        if overlap < _LEAST_OVERLAP:
+            return None if expected is None else expected + worse
+        by_overlap = _APART - (_APART - _ALIKE) * overlap
+        return min(by_overlap, by_overlap if expected is None else expected) + worse
+
+    def _surprise(self, sighting: Sighting) -> float | None:
+        """The same by place and size alone; None where one of them is too far off."""
+        error = _ERROR * _ERROR * self.latest.scale
         across = self.x.place_variance + error
         down = self.y.place_variance + error
         dx, dy = sighting.x - self.x.place, sighting.y - self.y.place
@@ -135,25 +153,33 @@ class Followed:
             return None
         # Who could be anywhere is the likelier one nowhere. By the theory the logarithm counts in
         # full; half of it followed better, as it is not by chance where people are lost.
-        vague = 0.5 * log(across * down / (4 * error * error))
-        lost = _FORGOTTEN * (now - self.last_seen) if self.state is TrackState.LOST else 0.0
-        return place + size + vague + lost
+        return place + size + 0.5 * log(across * down / (4 * error * error))
 
     def see(self, sighting: Sighting, now: float) -> None:
         """It is `sighting`."""
-        error = (_ERROR * sighting.height) ** 2
-        self.x.correct(sighting.x, error)
-        self.y.correct(sighting.y, error)
-        self.width += _RESIZING * (sighting.width - self.width)
-        self.height += _RESIZING * (sighting.height - self.height)
+        error = _ERROR * _ERROR * sighting.scale
+        if self._surprise(sighting) is None:
+            self.x.move(sighting.x, error)
+            self.y.move(sighting.y, error)
+            self.width, self.height = sighting.width, sighting.height
+        else:
+            self.x.correct(sighting.x, error)
+            self.y.correct(sighting.y, error)
+            self.width += _RESIZING * (sighting.width - self.width)
+            self.height += _RESIZING * (sighting.height - self.height)
         self.latest, self.last_seen, self.seen = sighting, now, True
 
     def stand(self, now: float) -> None:
         """It is known not to have moved since."""
-        scale = self.height * self.height
+        scale = self.latest.scale
         self.x.stop(scale)
         self.y.stop(scale * _UPRIGHT * _UPRIGHT)
         self.last_seen = now
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it may still be a second track of another's object."""
+        return self.doubtful and self.state is TrackState.TENTATIVE
 
     @property
     def outside(self) -> bool:

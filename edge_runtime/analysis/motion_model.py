@@ -5,8 +5,8 @@ Ornstein, Physical Review 36, 1930): unlike a speed that never changes, it says 
 somebody who is out of sight for long is probably not as far along as a straight line says. Its
 equations are solved exactly for any interval, so that dropped frames and pauses change nothing.
 
-Lengths are in heights of the picture, times in seconds; the noise is given for an object of height
-1 and grows with the object's own.
+Lengths are in heights of the picture, times in seconds; the noise is given for an object of size 1,
+and grows with the object's own: what is nearer is larger, and faster.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from math import exp
 
 SPEED = 0.8
-"""Standard deviation of a speed, in the object's own heights a second."""
+"""Standard deviation of a speed, in the object's own size a second."""
 MEMORY = 6.0
 """Seconds for which a speed is kept."""
 
@@ -27,7 +27,7 @@ class Step:
     Attributes:
         keeps: the share of the speed that is left, 0..1.
         reach: how far a speed of 1 carries.
-        spread: variance that the place gains, for an object of height 1.
+        spread: variance that the place gains, for an object of size 1.
         both: covariance of place and speed that is gained.
         stir: variance that the speed gains.
     """
@@ -65,11 +65,11 @@ class Coordinate:
 
     @classmethod
     def first(cls, place: float, variance: float, scale: float) -> Coordinate:
-        """Seen once, at `place` with `variance`; `scale` is the object's height squared."""
+        """Seen once, at `place` with `variance`; `scale` is the object's size squared."""
         return cls(place, 0.0, variance, 0.0, SPEED * SPEED * scale)
 
     def predict(self, step: Step, scale: float) -> None:
-        """Time passes; `scale` is the object's height squared."""
+        """Time passes; `scale` is the object's size squared."""
         reach, keeps = step.reach, step.keeps
         covariance, speed_variance = self.covariance, self.speed_variance
         self.place += reach * self.speed
@@ -90,6 +90,10 @@ class Coordinate:
         self.speed_variance -= speed_gain * self.covariance
         self.covariance *= 1 - gain
         self.place_variance *= 1 - gain
+
+    def move(self, seen: float, variance: float) -> None:
+        """It is at `seen`, for a reason that says nothing of its speed."""
+        self.place, self.place_variance, self.covariance = seen, variance, 0.0
 
     def stop(self, scale: float) -> None:
         """It is known to stand, and may walk off in any direction; `scale` as above."""

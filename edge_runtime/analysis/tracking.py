@@ -34,7 +34,7 @@ _OUTSIDE = 0.5
 """Seconds after which somebody ends who was lost and is foretold to have left the picture."""
 _ON_ANOTHER = 0.75
 """A detection that has this share in common with a seen track's box may be that one again."""
-_DOUBTFUL_SECONDS = 1.0
+_DOUBTFUL_SECONDS = 1.5
 """For so long it has to be seen beside the other to be believed."""
 _LONGEST_STEP = 3.0
 """Seconds after which nothing more is foretold of who was seen before a pause."""
@@ -118,6 +118,7 @@ class Tracker:
         for sighting in new:
             if sighting.begins:
                 self._begin(sighting, known, now)
+                known.append(sighting)
 
     def rest(self, now: float) -> None:
         """The gate was shut: what was seen is still there, what was lost stays lost."""
@@ -161,9 +162,20 @@ class Tracker:
                 yield Sighting(label, box, score, score >= least, width / height)
 
     def _associate(self, sightings: list[Sighting], now: float) -> list[Sighting]:
-        """Give each track its sighting; return those that are of no track."""
+        """Give each track its sighting; return those that are of no track.
+
+        Those that may be the second track of one object get what the others leave.
+        """
+        doubtful = [each for each in self._live if each.is_doubtful]
+        certain = [each for each in self._live if not each.is_doubtful]
+        left = self._match(certain, sightings, now)
+        return self._match(doubtful, left, now)
+
+    def _match(
+        self, tracks: list[Followed], sightings: list[Sighting], now: float
+    ) -> list[Sighting]:
         gains = {}
-        for row, each in enumerate(self._live):
+        for row, each in enumerate(tracks):
             for column, sighting in enumerate(sightings):
                 if sighting.label == each.latest.label:
                     distance = each.distance(sighting, now)
@@ -171,7 +183,7 @@ class Tracker:
                         gains[row, column] = _WORST - distance
         pairs = assign(gains)
         for row, column in pairs:
-            self._see(self._live[row], sightings[column], now)
+            self._see(tracks[row], sightings[column], now)
         taken = {column for _, column in pairs}
         return [each for column, each in enumerate(sightings) if column not in taken]
 

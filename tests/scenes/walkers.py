@@ -47,6 +47,7 @@ class Place:
         stops: the chance that somebody stops at a point of the way, 0..1.
         pairs: the chance that somebody walks beside another, 0..1.
         pillars: boxes that hide what is behind them, with their distance in m.
+        below: the chance that somebody comes or goes over the lower edge, 0..1.
         far: where the way's farthest points lie, 0 (top) to 1 (bottom) of the picture.
     """
 
@@ -57,6 +58,7 @@ class Place:
     stops: float = 0.3
     pairs: float = 0.15
     pillars: tuple[tuple[Box, float], ...] = ()
+    below: float = 0.15
     far: float = 0.35
 
     def project(self, x: Floats, z: Floats, tall: Floats, wide: Floats) -> tuple[Floats, Floats]:
@@ -94,6 +96,8 @@ PLACES = {
     ),
     # Near and few, standing long: a lobby.
     "lobby": Place(2.4, 0.28, 0.9, 2.5, stops=0.8, far=0.55),
+    # So near that a body fills the picture, and rises over its lower edge.
+    "atm": Place(2.1, 0.42, 0.8, 3.0, stops=0.9, pairs=0.3, below=0.7, far=0.85),
 }  # fmt: skip
 
 
@@ -244,10 +248,10 @@ def _beside(other: Person, number: int, rng: np.random.Generator) -> Person:
 def _door(place: Place, rng: np.random.Generator) -> tuple[float, float]:
     """Where one comes and goes: beyond a side or the lower edge, or at a door far away."""
     kind = rng.random()
-    if kind < 0.7:
-        return place.ground(float(rng.choice((-0.12, 1.12))), rng.uniform(place.far, 0.95))
-    if kind < 0.85:
+    if kind < place.below:
         return place.ground(rng.uniform(0.1, 0.9), 1.6)
+    if kind < 0.85:
+        return place.ground(float(rng.choice((-0.12, 1.12))), rng.uniform(place.far, 0.95))
     return place.ground(rng.uniform(0.1, 0.9), place.far)
 
 
@@ -268,6 +272,8 @@ class _Bodies:
     visible: Floats
     parts: Floats
     """The box around what is visible of each."""
+    inside: Floats
+    """The share of each body that is in the picture."""
 
     def truth(self) -> tuple[Seen, ...]:
         rows = zip(self.ids, self.boxes.tolist(), self.visible.tolist(), strict=True)
@@ -297,7 +303,7 @@ def _bodies(place: Place, people: Sequence[Person], now: float) -> _Bodies:
         if nearer:
             visible[n], parts[n] = _unhidden(boxes[n], nearer)
     ids = tuple(p.id for p, keep in zip(people, kept, strict=True) if keep)
-    return _Bodies(ids, boxes, visible * np.minimum(1.0, inside * 1.2), parts)
+    return _Bodies(ids, boxes, visible * np.minimum(1.0, inside * 1.2), parts, inside)
 
 
 def _unhidden(box: Floats, hiding: Sequence[Floats]) -> tuple[float, Floats]:
@@ -337,10 +343,17 @@ class _Detector:
 
     def look(self, bodies: _Bodies, now: float, elapsed: float) -> Detections:
         found: list[tuple[float, Floats]] = []
-        for number, box, part, visible in zip(
-            bodies.ids, bodies.boxes, bodies.parts, bodies.visible.tolist(), strict=True
+        for number, box, part, visible, inside in zip(
+            bodies.ids,
+            bodies.boxes,
+            bodies.parts,
+            bodies.visible.tolist(),
+            bodies.inside.tolist(),
+            strict=True,
         ):
-            found += self._of_person(box, part, visible, self._mood(number, elapsed))
+            # Of a body that is cut off it is hard to say where it ends.
+            doubles = 2.1 if inside > 0.7 else 0.8
+            found += self._of_person(box, part, visible, self._mood(number, elapsed), doubles)
         for number, corner, tall in self._ghosts:
             mood = self._mood(number, elapsed)
             if mood[0] > 2.0 / self._noise**0.5:
@@ -354,7 +367,7 @@ class _Detector:
         return _detections(found)
 
     def _of_person(
-        self, box: Floats, part: Floats, visible: float, mood: Floats
+        self, box: Floats, part: Floats, visible: float, mood: Floats, doubles: float
     ) -> list[tuple[float, Floats]]:
         tall = float(box[3] - box[1])
         sure = 1.6 + 3.4 * (min(visible, 0.9) - 0.9) + 0.7 * np.log2(min(tall, 0.4) / 0.3)
@@ -364,7 +377,7 @@ class _Detector:
         seen = part if visible < 0.75 and mood[1] > -0.3 else box
         shake = self._noise * (0.018 + 0.03 * (1 - visible))
         found = [(score, self._shaken(seen, shake, mood))]
-        if mood[2] > 2.1:  # a second box on the same body: its upper half, or too large a one
+        if mood[2] > doubles:  # a second box on the same body: its upper half, or too large a one
             upper = np.array([box[0], box[1], box[2], box[1] + 0.55 * tall])
             wide = np.array(
                 [box[0] - 0.1 * tall, box[1] - 0.05 * tall, box[2] + 0.15 * tall, box[3]]
