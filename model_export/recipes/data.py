@@ -85,6 +85,8 @@ class DataSource:
         shares: of train, validation and test, together 1.
         train_only: patterns of file names: such pictures are trained on and never tested, as what
             was drawn or rendered.
+        exclude: a text file with the name of a picture a line, of pictures with boxes: they are
+            in no part.
         seed: for the split.
     """
 
@@ -92,6 +94,7 @@ class DataSource:
     annotations: Path | None
     shares: Mapping[str, float]
     train_only: tuple[str, ...] = ()
+    exclude: Path | None = None
     seed: int = 0
 
 
@@ -145,7 +148,7 @@ def _require_all(name: str, part: LabelledPictures, source: DataSource) -> None:
 def _detector(
     source: DataSource, annotations: Path, progress: Callable[[float], None]
 ) -> DetectorData:
-    data = read_coco(annotations, source.folder)
+    data = _without(read_coco(annotations, source.folder), source.exclude)
     require(check_boxed(data, lambda done: progress(done / 2)))
     parts = _stated(data) or _drawn(
         data, source.shares, source.seed, lambda done: progress((1 + done) / 2)
@@ -163,9 +166,30 @@ def _detector(
                 f"the part {name} of the data in {annotations} has no box: more pictures or a "
                 "larger share are needed"
             )
-    paths = (picture.path for picture in data.pictures)
-    sha256 = _sha256(source.folder, [*paths, annotations])
+    paths = [picture.path for picture in data.pictures]
+    listed = [annotations, *([source.exclude] if source.exclude else [])]
+    sha256 = _sha256(source.folder, [*paths, *listed])
     return DetectorData(kept["train"], kept["validation"], kept["test"], sha256)
+
+
+def _without(data: BoxedPictures, listed: Path | None) -> BoxedPictures:
+    """The data without the pictures that a file names."""
+    if listed is None:
+        return data
+    try:
+        names = {line.strip() for line in listed.read_text(encoding="utf-8").splitlines()} - {""}
+    except OSError as error:
+        raise ExportError(
+            f"the list of pictures to exclude {listed} cannot be read: {error.strerror}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ExportError(f"the list of pictures to exclude {listed} is not UTF-8") from error
+    if unknown := names - {picture.path.name for picture in data.pictures}:
+        raise ExportError(
+            f"{listed} excludes {min(unknown)}, which the annotations do not "
+            "list: name pictures as they do"
+        )
+    return data.where(lambda picture: picture.path.name not in names)
 
 
 def _stated(data: BoxedPictures) -> dict[str, BoxedPictures] | None:

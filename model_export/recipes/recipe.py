@@ -78,11 +78,23 @@ class DataTable(Table):
         default=SplitTable(),
         description="The parts, unless the JSON states them; near-duplicates stay together.",
     )
+    exclude: AnyPath | None = Field(
+        default=None,
+        description="A file beside the recipe with a picture's file name a line: they are used for "
+        "nothing, as what is nearly the same as a picture that is measured on elsewhere.",
+        examples=["person-excluded.txt"],
+    )
     train_only: Listed[str] = Field(
         default=(),
         description="Patterns of file names that are trained on and never tested: what was drawn.",
         examples=[["*_syn.*"]],
     )
+
+    @model_validator(mode="after")
+    def _excludes_boxed(self) -> Self:
+        if self.exclude is not None and self.annotations is None:
+            raise ValueError("exclude is for pictures with boxes: name their annotations")
+        return self
 
 
 class ModelTable(Table):
@@ -300,6 +312,10 @@ class QatStep(_Learning):
     """Train with rounding in the network, and make it int8."""
 
     do: Literal["qat"]
+    epochs: Epochs = Field(default=5, description="At most so many.", examples=[5])
+    learning_rate: Rate = Field(
+        default=1e-4, description="The highest: it rises to it, then falls to 0 as a cosine."
+    )
     io: Annotated[Io, _Loose] = Field(default=Io.UINT8, description="What goes in and comes out.")
 
 

@@ -44,7 +44,9 @@ def run_recipe(
         EdgeRuntimeError: something cannot be done. Steps that finished before are kept.
     """
     require_possible(recipe, places, key)
-    data = load_data(data_source(recipe, places.root), partial(tell, "reading the data"))
+    data = load_data(
+        data_source(recipe, places.root, places.folder), partial(tell, "reading the data")
+    )
     kit = Kit(recipe, places.root, places.folder, data, tell)
     made = make_steps(kit, places.out)
     outcome = measured(kit, text, made)
@@ -68,7 +70,7 @@ def single_step(document: dict[str, Any], teacher: Trained | None, tell: Tell) -
     """
     recipe = of_document(_without_none(document), "edge-export")
     here = Path()
-    data = load_data(data_source(recipe, here), partial(tell, "reading the data"))
+    data = load_data(data_source(recipe, here, here), partial(tell, "reading the data"))
     return work(Kit(recipe, here, here, data, tell), recipe.steps[0], None, teacher)
 
 
@@ -96,14 +98,15 @@ def require_passed(outcome: RecipeOutcome) -> None:
         )
 
 
-def data_source(recipe: Recipe, root: Path) -> DataSource:
-    """Where the recipe's data lie."""
+def data_source(recipe: Recipe, root: Path, folder: Path) -> DataSource:
+    """Where the recipe's data lie; arguments as the attributes of `Kit`."""
     table = recipe.data
     return DataSource(
         root / table.folder,
         None if table.annotations is None else root / table.annotations,
         table.split.model_dump(),
         table.train_only,
+        None if table.exclude is None else folder / table.exclude,
         recipe.seed,
     )
 

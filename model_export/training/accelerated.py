@@ -40,6 +40,9 @@ _BETAS = 0.9, 0.999
 _MEMORY = 0.9995
 """Of the averaged weights, a step."""
 
+_BACKBONE = ("stem", "block")
+"""What its variables' names begin with."""
+
 _NORM = 10.0
 """The greatest norm of a gradient."""
 
@@ -56,6 +59,8 @@ class AcceleratedPlan:
         objects: at most so many a picture, the largest.
         views: how far pictures are changed.
         teaching: how much a teacher counts, 0..1; the labels have the rest.
+        presence: how much it counts whether a picture's best score tells if it has an object.
+        backbone: the learning rate of the backbone's layers, as a share of the others'.
         decay: of kernels, as a share a step of the learning rate.
         every: after so many epochs, validation.
         precision: what the network computes in.
@@ -68,6 +73,8 @@ class AcceleratedPlan:
     objects: int = 32
     views: Views = CAMERAS
     teaching: float = 0.6
+    presence: float = 0.0
+    backbone: float = 1.0
     decay: float = 0.02
     every: int = 10
     precision: Precision = Precision.BFLOAT16
@@ -237,6 +244,10 @@ class _Trainer:
         self._plan, self._network = plan, network
         self._model = start.model(keras, plan.precision.value)
         self._ends = _ends(keras, self._model)
+        self._shares = [
+            plan.backbone if variable.path.startswith(_BACKBONE) else 1.0
+            for variable in self._ends.trainable_variables
+        ]
         self._teacher = None
         self._taught: Any = ()
         if teacher is not None:
@@ -326,13 +337,15 @@ class _Trainer:
         size = given.height, given.width
         # Each accelerator makes its own part.
         made = jax.shard_map(
-            lambda key, data, chosen: views.batch(key, data, chosen, self._plan.views, size),
+            lambda key, data, chosen, done: views.batch(
+                key, data, chosen, self._plan.views, size, done=done
+            ),
             mesh=self._mesh,
-            in_specs=(self._whole.spec, self._whole.spec, self._shared.spec),
+            in_specs=(self._whole.spec, self._whole.spec, self._shared.spec, self._whole.spec),
             out_specs=self._shared.spec,
             check_vma=False,
         )
-        seen = made(jax.random.fold_in(self._key, lot.at), data, lot.chosen)
+        seen = made(jax.random.fold_in(self._key, lot.at), data, lot.chosen, lot.at / lot.of)
         inputs = _as_input(seen.picture, given)
         lesson = self._lesson(taught, inputs)
         lose = jax.value_and_grad(self._loss, has_aux=True)
@@ -364,6 +377,8 @@ class _Trainer:
         judge = lesson or jax.lax.stop_gradient((jax.nn.sigmoid(logits[..., 1:]), boxes))
         targets = jax.vmap(partial(assignment.assign, self._places))(*judge, *truth)
         value = assignment.loss(logits, boxes, targets)
+        if self._plan.presence:
+            value += self._plan.presence * assignment.presence(logits, targets, *truth)
         if lesson:
             share = self._plan.teaching
             value = (1 - share) * value + share * assignment.taught(logits, boxes, *lesson)
@@ -410,11 +425,12 @@ class _Trainer:
             for v, g in zip(state.second, gradients, strict=True)
         ]
         weights = []
-        for weight, m, v in zip(state.weights, first, second, strict=True):
+        for weight, m, v, share in zip(state.weights, first, second, self._shares, strict=True):
+            own = rate * share
             change = m / (1 - one**count) / (jnp.sqrt(v / (1 - two**count)) + 1e-8)
             # Kernels decay; normalisations and biases do not.
-            kept = weight * (1 - rate * plan.decay) if weight.ndim > 1 else weight
-            weights.append(kept - rate * change)
+            kept = weight * (1 - own * plan.decay) if weight.ndim > 1 else weight
+            weights.append(kept - own * change)
         # About the last half of the steps at first, then the last two thousand.
         memory = jnp.minimum(_MEMORY, count / (count + 20))
         average, average_statistics = jax.tree.map(

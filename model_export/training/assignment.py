@@ -29,6 +29,10 @@ _MOST = 4.0
 _BOXES = 2.5
 """How much boxes count beside scores."""
 
+_NOTICED = 0.005
+"""Of a picture's area: an object above it makes it a picture with one."""
+
+_FAR = 1e3
 _TINY = 1e-7
 
 
@@ -184,6 +188,28 @@ def taught(logits: Any, boxes: Any, teacher_scores: Any, teacher_boxes: Any) -> 
     box = share**2 * (1 - generalised(boxes, teacher_boxes))
     background = _background(logits[..., 0], 1 - share)
     return (jnp.sum(weight * entropy) + _BOXES * jnp.sum(box) + jnp.sum(background)) / objects
+
+
+def presence(logits: Any, targets: Targets, boxes: Any, labels: Any) -> Any:
+    """What a batch loses by its best scores: whether a picture has an object at all.
+
+    Of a picture with objects that is the best score among the places that stand for one, of one
+    without the best of all. Pictures with none but small ones or crowds do not count.
+
+    Args:
+        logits: B x A x (1 + classes), the background first.
+        targets: of each picture.
+        boxes: B x M x 4, the objects'.
+        labels: B x M classes; below 0 it is no object.
+    """
+    areas = jnp.prod(boxes[..., 2:] - boxes[..., :2], axis=-1)
+    stands = jnp.any(targets.scores > 0, axis=-1)
+    some = jnp.any((labels >= 0) & (areas > _NOTICED), axis=-1) & jnp.any(stands, axis=-1)
+    none = jnp.all(labels < CROWD, axis=-1)
+    seen = logits[..., 1:]
+    best = jnp.max(jnp.where((stands | none[:, None])[..., None], seen, -_FAR), axis=(1, 2))
+    entropy = jnp.where(some | none, _entropy(best, some), 0)
+    return jnp.mean(entropy)
 
 
 def _background(logits: Any, wanted: Any) -> Any:

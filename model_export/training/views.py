@@ -25,8 +25,17 @@ _WHOLE, _PART = 0.45, 0.1
 """The share of an object that has to be visible for it to be one; below it, down to the other, it
 counts as a crowd does, and below that not at all."""
 
-_CANDIDATES = 8
+_CANDIDATES = 16
 """Windows among which that with the least of all objects is taken for an empty one."""
+
+_CLOSER = 1.3, 4.0
+"""How far such a window is enlarged: what stands behind persons has to be seen as large as they."""
+
+_MARGIN = 0.12
+"""Of an object's sides: so much around it is covered with it."""
+
+_EDGE = 4.0
+"""Pixels: over so many, what covers becomes what is covered."""
 
 _GREY = (0.299, 0.587, 0.114)
 
@@ -38,6 +47,8 @@ class Views:
     Attributes:
         mixing: the share of a batch that is made of four pictures each.
         empty: how often a part with as little as possible of all objects is shown.
+        covered: how often all objects of a picture that is not mixed lie under pieces of another
+            one, and how often such a piece lies anywhere.
         zoom: the least and the greatest factor by which a picture is enlarged.
         stretch: the greatest factor between height and width that is added.
         coarse: how often a picture has been seen by fewer pixels, and the fewest a side.
@@ -45,6 +56,7 @@ class Views:
         grey: how often colours are gone.
         noise: how often there is some, and the largest standard deviation as a share of white.
         hidden: how often something stands before a part of the picture.
+        closing: the share of the training, at its end, in which no pictures are mixed.
     """
 
     mixing: float = 0.5
@@ -56,9 +68,14 @@ class Views:
     grey: float = 0.12
     noise: tuple[float, float] = (0.3, 0.08)
     hidden: float = 0.15
+    closing: float = 0.0
+    covered: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        chances = (self.mixing, self.empty, self.light, self.grey, self.hidden)
+        chances = (
+            *(self.mixing, self.closing, self.empty, self.light, self.grey, self.hidden),
+            *self.covered,
+        )
         if not all(0 <= chance <= 1 for chance in (*chances, self.coarse[0], self.noise[0])):
             raise ExportError(f"how often something happens is in 0..1, unlike in {self}")
         if not 0 < self.zoom[0] <= self.zoom[1] or self.stretch < 1 or self.coarse[1] < 1:
@@ -101,16 +118,23 @@ class _Place(NamedTuple):
     mirrored: Any
 
 
-def batch(key: Any, data: Data, chosen: Any, views: Views, size: tuple[int, int]) -> Seen:
+def batch(
+    key: Any, data: Data, chosen: Any, views: Views, size: tuple[int, int], *, done: Any = 0.0
+) -> Seen:
     """The views of the pictures `chosen` (B indexes); the first of them are mixed.
 
     What happens to a picture depends on the key and its index, not on its place.
+
+    Args:
+        done: the share of the training that lies behind, 0..1.
     """
     keys = jax.vmap(partial(jax.random.fold_in, key))(chosen)
     mixed = round(len(chosen) * views.mixing)
     parts = []
     if mixed:
-        parts.append(jax.vmap(partial(_mosaic, data, views, size))(keys[:mixed], chosen[:mixed]))
+        alone = jnp.asarray(done) >= 1 - views.closing if views.closing else jnp.zeros((), bool)
+        mosaic = partial(_mosaic, data, views, size, alone=alone)
+        parts.append(jax.vmap(mosaic)(keys[:mixed], chosen[:mixed]))
     if mixed < len(chosen):
         parts.append(jax.vmap(partial(_single, data, views, size))(keys[mixed:], chosen[mixed:]))
     return Seen(*(jnp.concatenate(each) for each in zip(*parts, strict=True)))
@@ -131,34 +155,88 @@ def plain(data: Data, chosen: Any, size: tuple[int, int]) -> Seen:
 def _single(data: Data, views: Views, size: tuple[int, int], key: Any, index: Any) -> Seen:
     where, look, background = jax.random.split(key, 3)
     boxes, labels = data.boxes[index], data.labels[index]
-    place = _placed(where, views, jnp.zeros(2), jnp.ones(2))
-    place = _emptier(where, views, place, boxes, labels)
+    place = _shown(where, views, (jnp.zeros(2), jnp.ones(2)), boxes, labels)
     picture = _resampled(data.pixels[index], place, size)
     covered = _inside(place.start, place.start + place.extent, size)
     shade = jax.random.uniform(background, (data.pixels.shape[-1],))
     picture = jnp.where(covered, picture, shade)
-    return Seen(_changed(look, picture, views), *_moved(boxes, labels, place))
+    seen = Seen(picture, *_moved(boxes, labels, place))
+    if any(views.covered):
+        corners = jnp.where((labels == NOTHING)[:, None], 0, _corners(boxes, place))
+        seen = _covered(jax.random.fold_in(key, 1), data, views, seen, corners)
+    return seen._replace(picture=_changed(look, seen.picture, views))
 
 
-def _mosaic(data: Data, views: Views, size: tuple[int, int], key: Any, index: Any) -> Seen:
-    """Four pictures around a point.
+def _covered(key: Any, data: Data, views: Views, seen: Seen, objects: Any) -> Seen:
+    """The view with pieces of another picture over its objects (M x 4), or one anywhere.
+
+    What is left is the surroundings of objects without them, and where such pieces lie tells
+    nothing.
+    """
+    which, where, happens, one = jax.random.split(key, 4)
+    other = jax.random.randint(which, (), 0, len(data.pixels))
+    boxes, labels = data.boxes[other], data.labels[other]
+    place = _emptiest(where, views, (jnp.zeros(2), jnp.ones(2)), boxes, labels)
+    size = seen.picture.shape[:2]
+    over = _resampled(data.pixels[other], place, size)
+    share, (gone, anywhere) = jax.random.uniform(happens, ()), views.covered
+    all_gone, lies = share < gone, share < gone + anywhere
+    # Shadows and what is held go along.
+    margin = _MARGIN * jnp.tile(objects[:, 2:] - objects[:, :2], 2)
+    grown = objects + margin * jnp.array([-1, -1, 1, 1])
+    middle, half = jax.random.uniform(one, (2, 2)) * jnp.array([[1.0], [0.2]])
+    piece = jnp.concatenate([middle - half - 0.05, middle + half + 0.05])
+    pieces = jnp.where(all_gone, grown, jnp.zeros_like(grown).at[0].set(piece))
+    shown = jnp.where(lies, _soft(pieces, size), 0)[..., None]
+    picture = shown * over + (1 - shown) * seen.picture
+    # What is left of objects in the other picture is neither an object nor background.
+    rest, of_rest = _moved(boxes, labels, place)
+    of_rest = jnp.where(of_rest == NOTHING, NOTHING, CROWD)
+    low, high = jnp.maximum(seen.boxes[:, :2], piece[:2]), jnp.minimum(seen.boxes[:, 2:], piece[2:])
+    hidden = _area(jnp.concatenate([low, high], axis=1)) / jnp.maximum(_area(seen.boxes), 1e-9)
+    left = jnp.where(lies & (hidden > 1 - _WHOLE) & (seen.labels != NOTHING), CROWD, seen.labels)
+    return Seen(
+        picture,
+        jnp.where(all_gone, rest, seen.boxes),
+        jnp.where(all_gone, of_rest, left),
+    )
+
+
+def _soft(boxes: Any, size: tuple[int, int]) -> Any:
+    """Height x width: 1 in the boxes, 0 outside, and between them a few pixels."""
+
+    def along(side: int, axis: int) -> Any:
+        at = (jnp.arange(side) + 0.5) / side
+        inside = jnp.minimum(at - boxes[:, axis, None], boxes[:, axis + 2, None] - at)
+        return jnp.clip(inside * side / _EDGE, 0, 1).astype(jnp.bfloat16)
+
+    summed = jnp.einsum("mh,mw->hw", along(size[0], 0), along(size[1], 1))
+    return jnp.minimum(summed.astype(jnp.float32), 1)
+
+
+def _mosaic(
+    data: Data, views: Views, size: tuple[int, int], key: Any, index: Any, *, alone: Any
+) -> Seen:
+    """Four pictures around a point; `alone`: the first of them takes all the room.
 
     Source: Bochkovskiy et al. 2020, arXiv 2004.10934, part 3.3.
     """
     others, middle, where, look = jax.random.split(key, 4)
     rest = jax.random.randint(others, (3,), 0, len(data.pixels))
     middle = jax.random.uniform(middle, (2,), minval=0.3, maxval=0.7)
+    middle = jnp.where(alone, 1.0, middle)
     low = jnp.array([(0, 0), (0, 1), (1, 0), (1, 1)])
     starts, ends = jnp.where(low, middle, 0), jnp.where(low, 1, middle)
 
     def quarter(key: Any, which: Any, start: Any, end: Any) -> tuple[Any, Any, Any]:
-        place = _placed(key, views, start, end - start)
+        found = data.boxes[which], data.labels[which]
+        place = _shown(key, views, (start, end - start), *found)
         part = _resampled(data.pixels[which], place, size)
         inside = _inside(start, end, size)
         inside &= _inside(place.start, place.start + place.extent, size)
         # Grey where there is nothing; what all four have of it adds up.
         grey = jnp.where(_inside(start, end, size), 0.5, 0)
-        moved = _moved(data.boxes[which], data.labels[which], place, start, end)
+        moved = _moved(*found, place, start, end)
         return jnp.where(inside, part, grey), *moved
 
     parts, boxes, labels = jax.vmap(quarter)(
@@ -190,21 +268,30 @@ def _placed(key: Any, views: Views, start: Any, extent: Any) -> _Place:
     return _Place(offset, scale, jax.random.bernoulli(mirrored))
 
 
-def _emptier(key: Any, views: Views, place: _Place, boxes: Any, labels: Any) -> _Place:
-    """Sometimes a place that shows as little as possible of all objects."""
+def _shown(key: Any, views: Views, frame: tuple[Any, Any], boxes: Any, labels: Any) -> _Place:
+    """Somewhere in a frame (its corner and extent), sometimes with few objects."""
+    place = _placed(key, views, *frame)
     if not views.empty:
         return place
-    closer = Views(zoom=(1.5, 4.0), stretch=views.stretch)
-    keys = jax.random.split(jax.random.fold_in(key, 1), _CANDIDATES + 1)
-    found = jax.vmap(lambda k: _placed(k, closer, jnp.zeros(2), jnp.ones(2)))(keys[1:])
+    search, chance = jax.random.split(jax.random.fold_in(key, 1))
+    found = _emptiest(search, views, frame, boxes, labels)
+    taken = jax.random.bernoulli(chance, float(views.empty))
+    return _Place(*(jnp.where(taken, f, p) for f, p in zip(found, place, strict=True)))
 
-    def shown(candidate: _Place) -> Any:
-        cut = jnp.clip(_corners(boxes, candidate), 0, 1)
+
+def _emptiest(key: Any, views: Views, frame: tuple[Any, Any], boxes: Any, labels: Any) -> _Place:
+    """Somewhere in a frame with as little as possible of all objects."""
+    start, extent = frame
+    closer = Views(zoom=_CLOSER, stretch=views.stretch)
+    keys = jax.random.split(key, _CANDIDATES)
+    found = jax.vmap(lambda k: _placed(k, closer, start, extent))(keys)
+
+    def visible(candidate: _Place) -> Any:
+        cut = jnp.clip(_corners(boxes, candidate), jnp.tile(start, 2), jnp.tile(start + extent, 2))
         return jnp.sum(jnp.where(labels == NOTHING, 0, _area(cut)))
 
-    best = jnp.argmin(jax.vmap(shown)(found))
-    taken = jax.random.bernoulli(keys[0], float(views.empty))
-    return _Place(*(jnp.where(taken, f[best], p) for f, p in zip(found, place, strict=True)))
+    best = jnp.argmin(jax.vmap(visible)(found))
+    return _Place(*(each[best] for each in found))
 
 
 def _corners(boxes: Any, place: _Place) -> Any:

@@ -111,3 +111,33 @@ def test_who_sees_what_the_teacher_sees_loses_nothing() -> None:
     assert float(assignment.taught(same, boxes, scores, boxes)) == pytest.approx(0, abs=0.02)
     assert float(assignment.taught(-same, boxes, scores, boxes)) > 0.2
     assert float(assignment.taught(same, boxes + np.float32(0.1), scores, boxes)) > 0.2
+
+
+@pytest.mark.parametrize(
+    ("boxes", "labels", "raised", "costs"),
+    [
+        ([BOXES[14].tolist()], [0], 14, False),
+        ([BOXES[14].tolist()], [0], 0, True),
+        ([[0.0, 0.0, 0.0, 0.0]], [NOTHING], 0, True),
+        ([[0.0, 0.0, 0.2, 0.2]], [CROWD], 0, None),
+        ([[0.5, 0.5, 0.52, 0.52]], [0], 0, None),
+    ],
+    ids=["found", "missed", "seen where there is none", "a crowd", "too small"],
+)
+def test_the_best_score_has_to_tell_whether_there_is_an_object(
+    boxes: list[list[float]], labels: list[int], raised: int, costs: bool | None
+) -> None:
+    logits = np.full((1, ROWS**2, 2), -4, np.float32)
+    logits[0, raised, 1] = 4
+    targets = jax.tree.map(lambda each: each[None], assign(boxes, labels))
+    lost = float(
+        assignment.presence(
+            logits, targets, np.array([boxes], np.float32), np.array([labels], np.int32)
+        )
+    )
+    if costs is None:
+        assert lost == 0
+    elif costs:
+        assert lost > 3.9
+    else:
+        assert 0 < lost < 0.1

@@ -122,3 +122,28 @@ def test_what_is_cut_is_a_crowd_and_what_is_gone_is_nothing() -> None:
 def test_views_that_cannot_be_are_told(wrong: dict[str, Any]) -> None:
     with pytest.raises(ExportError, match="unlike in Views"):
         views.Views(**wrong)
+
+
+def test_what_is_covered_is_gone_and_has_no_box(data: Any) -> None:
+    covered = views.Views(0, 0, (0.9, 1.1), 1.1, (0, 1), 0, 0, (0, 0), 0, covered=(1.0, 0.0))
+    plain = views.Views(0, 0, (0.9, 1.1), 1.1, (0, 1), 0, 0, (0, 0), 0)
+    chosen, key = np.arange(8), jax.random.key(3)
+    without, with_them = (views.batch(key, data, chosen, each, SIZE) for each in (covered, plain))
+    assert (with_them.labels[:, 0] == 0).all()
+    assert (without.labels < 0).all()
+    rows = zip(without.picture, without.labels, with_them.boxes[:, 0], strict=True)
+    for picture, labels, box in rows:
+        top, left, bottom, right = (np.asarray(box) * 48).astype(int)
+        # Of the other picture something may be left, and then it says so.
+        if (labels == NOTHING).all():
+            assert np.asarray(picture)[top + 2 : bottom - 2, left + 2 : right - 2].mean() < 0.2
+
+
+def test_at_the_end_nothing_is_mixed(data: Any) -> None:
+    closing = views.Views(1, 0, (1, 1), 1, (0, 1), 0, 0, (0, 0), 0, closing=0.2)
+    see = jax.jit(partial(views.batch, views=closing, size=SIZE))
+    counts = [
+        int((see(jax.random.key(1), data, np.arange(8), done=done).labels == 0).sum())
+        for done in (0.5, 0.9)
+    ]
+    assert counts[0] > counts[1] == 8
