@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 TFLITE_VENV := .venv-tflite
 MEDIAPIPE_VENV := .venv-mediapipe
+TRACKING_VENV := .venv-tracking
 # The dependencies are installed again when what names them changes.
 METADATA := setup.cfg pyproject.toml
 
-.PHONY: models run demo test lint bench wheel check-aarch64 system-packages clean
+.PHONY: models run demo test lint bench tracking-benchmark wheel check-aarch64 system-packages clean
 
 run: $(VENV)/runtime
 	$(BIN)/edge-runtime run $(ARGS)
@@ -28,6 +29,10 @@ lint: $(VENV)/test
 
 bench: $(VENV)/test
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Our tracks beside norfair's and supervision's.
+tracking-benchmark: $(TRACKING_VENV)/ready
+	$(TRACKING_VENV)/bin/python -m benchmarks.tracking $(ARGS)
 
 # Makes the models that ship, given the data: recipes name what they need below it.
 DATA ?= $(or $(EDGE_TEST_DATA),../shared/data)
@@ -85,8 +90,15 @@ $(MEDIAPIPE_VENV)/ready: $(METADATA)
 	$(MEDIAPIPE_VENV)/bin/python -m pip install --quiet 'mediapipe>=1.2,<2'
 	touch $@
 
+# norfair holds numpy below 2, and what else is installed does not.
+$(TRACKING_VENV)/ready: $(METADATA)
+	rm -rf $(TRACKING_VENV)
+	$(PYTHON) -m venv $(TRACKING_VENV)
+	$(TRACKING_VENV)/bin/python -m pip install --quiet --editable '.[tracking-benchmark]'
+	touch $@
+
 system-packages:
 	sh tests/install_system_packages.sh
 
 clean:
-	rm -rf $(VENV) $(TFLITE_VENV) $(MEDIAPIPE_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TFLITE_VENV) $(MEDIAPIPE_VENV) $(TRACKING_VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

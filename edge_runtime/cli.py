@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_replay(commands)
     _add_score(commands)
+    _add_annotate(commands)
     _add_detect(commands)
     _add_bench(commands)
     _add_check(commands)
@@ -274,6 +275,33 @@ def _score(arguments: argparse.Namespace) -> int:
     progress = not arguments.json and sys.stderr.isatty()
     report = score.measure(clip.replay_of(arguments), truth, by, progress=progress)
     print(json.dumps(report.as_dict()) if arguments.json else report)
+    return 0
+
+
+# annotate
+
+
+def _add_annotate(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "annotate",
+        "print the draft of a truth file for `score`, from what the rules tell of a clip",
+        "edge-runtime annotate clip.mp4 --config lobby.toml > truth.json",
+    )
+    _add_clip(parser)
+    parser.add_argument("--tracks", action="store_true", help="with the boxes of all tracks")
+    parser.set_defaults(run=_annotate)
+
+
+def _annotate(arguments: argparse.Namespace) -> int:
+    from edge_runtime.service import annotate, clip
+
+    what = clip.replay_of(arguments)
+    text = annotate.draft(
+        what, Path(arguments.clip).name, tracks=arguments.tracks, progress=sys.stderr.isatty()
+    )
+    print(text, end="")
+    print("this is what the rules believe: correct it before you score with it", file=sys.stderr)
     return 0
 
 

@@ -119,3 +119,17 @@ def test_a_truth_that_is_wrong_is_said_to_be_so_before_anything_is_replayed(
     assert done.stderr == (
         f"edge-runtime: the truth file {path} is not right: events[0].end: it is missing\n"
     )
+
+
+def test_a_draft_that_is_scored_as_it_is_has_full_marks(
+    album_of_one_visit: Path, rules: list[str], tmp_path: Path
+) -> None:
+    done = edge_runtime("annotate", album_of_one_visit, *rules, "--tracks")
+    assert "correct it" in done.stderr
+    path = tmp_path / "draft.json"
+    path.write_text(done.stdout)
+    draft = json.loads(done.stdout)
+    assert draft["events"] == [presence(3.0, 7.0)]
+    assert [row[0] for row in draft["tracks"][0]["boxes"]] == [4, 5, 6, 7]
+    report = scored(album_of_one_visit, path, *rules)
+    assert (report["total"]["f1"], report["tracks"]["idf1"]) == (1, 1)
