@@ -29,7 +29,7 @@ def test_a_running_daemon_says_how_it_is_as_text_and_as_json(
     assert re.fullmatch(rf"{SITE}/{DEVICE} is online, edge-runtime \S+, since \S+Z", lines[0]), (
         lines
     )
-    assert re.fullmatch(r"  outbox: \d+ alerts wait", lines[1])
+    assert re.fullmatch(r"  outbox: \d+ alerts wait \([\d.]+ MB\)", lines[1])
     assert re.fullmatch(
         r"  broker: online, \d+ alerts delivered; the centre holds all up to 0, "
         r"\d+ wait for its word",
