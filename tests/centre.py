@@ -214,12 +214,16 @@ def database_in(folder: Path) -> str:
 
 @contextmanager
 def running_centre(
-    broker: Broker, url: str, client_id: str = "edge-centre-1", pace: Pace = QUICK
+    broker: Broker,
+    url: str,
+    client_id: str = "edge-centre-1",
+    pace: Pace = QUICK,
+    session_expiry: int = 300,
 ) -> Iterator[Centre]:
     """A centre in a thread, that listens when this is entered."""
     with Store(url) as store:
         settings = MqttSettings(broker.host, client_id, port=broker.port)
-        centre = Centre(settings, store, pace=pace)
+        centre = Centre(settings, store, pace=pace, session_expiry=session_expiry)
         known = broker.log.count("Sending SUBACK")
         thread = threading.Thread(target=centre.run)
         thread.start()

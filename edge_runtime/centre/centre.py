@@ -69,7 +69,7 @@ class Centre:
         store: Store,
         *,
         group: str = "centre",
-        session_expiry: int = 300,
+        session_expiry: int = 20,
         asker: Asker | None = None,
         pace: Pace | None = None,
     ) -> None:

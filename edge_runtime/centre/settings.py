@@ -53,11 +53,11 @@ class BrokerConfig(Section):
         examples=["centre"],
     )
     session_expiry: int = Field(
-        default=300,
+        default=20,
         ge=0,
         le=7 * 86400,
         description="Seconds for which the broker keeps what comes while this centre is away.",
-        examples=[300],
+        examples=[20],
     )
     tls: TlsConfig | None = Field(default=None, description="TLS; even an empty table turns it on.")
 

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from edge_runtime.centre import tables
 from edge_runtime.centre.database import open_database, writing
 from edge_runtime.centre.incoming import Arrival, Batch, ChainKey, Device, Told
-from edge_runtime.centre.standing import Gone, Link, Reason, Standing, advanced
+from edge_runtime.centre.standing import Gone, Link, Reason, Standing, advanced, gaps
 from edge_runtime.messaging.wire import Acknowledgement
 
 WINDOW = 500
@@ -137,7 +137,9 @@ class Store:
         return recorded
 
     def asks(self, now: float, patience: float, every: float, longest: float) -> list[Ask]:
-        """The gaps that devices are to fill, one a chain; they count as asked for at `now`.
+        """What devices are to send again, of each chain with a gap: from its first to its last one.
+
+        It counts as asked for at `now`.
 
         Args:
             now: Unix seconds.
@@ -148,7 +150,7 @@ class Store:
         Raises:
             StoreError: the database cannot be used.
         """
-        chains, alerts, gone = tables.chains.c, tables.alerts.c, tables.gone.c
+        chains = tables.chains.c
         asks = []
         with writing(self.engine) as connection:
             due = connection.execute(
@@ -159,16 +161,10 @@ class Store:
             ).all()
             for row in due:
                 wait = min(every * 2 ** min(max(row.asked_times - 1, 0), 16), longest)
-                unchanged = row.asked_last is not None and row.asked_last > row.acked
+                unchanged = row.asked_first == row.acked + 1
                 if unchanged and row.asked_at > now - wait:
                     continue
-                behind = [
-                    connection.scalar(
-                        select(func.min(column)).where(of == row.id, column > row.acked)
-                    )
-                    for of, column in ((alerts.chain, alerts.sequence), (gone.chain, gone.first))
-                ]
-                first, last = row.acked + 1, min(n for n in behind if n is not None) - 1
+                first, last = _lacking(connection, row.id, row.acked)
                 key = ChainKey(row.site, row.device, row.epoch)
                 times = row.asked_times + 1 if unchanged else 1
                 ask = Ask(key, _command_id(key, first, now), first, last)
@@ -597,12 +593,29 @@ def _obstacle(connection: Connection, chain: _Chain) -> Gone | None:
         return Gone(first, first, Reason.ACCEPTED)
     if chain.top < first:
         return None
+    return Gone(first, _next_there(connection, chain.id, first) - 1, Reason.ACCEPTED)
+
+
+def _next_there(connection: Connection, chain: int, first: int) -> int:
+    """The next number from `first` on that is stored, or in a range that is gone."""
     alerts, gone = tables.alerts.c, tables.gone.c
     behind = [
-        connection.scalar(select(func.min(column)).where(of == chain.id, column >= first))
+        connection.scalar(select(func.min(column)).where(of == chain, column >= first))
         for of, column in ((alerts.chain, alerts.sequence), (gone.chain, gone.first))
     ]
-    return Gone(first, min(n for n in behind if n is not None) - 1, Reason.ACCEPTED)
+    return min(int(n) for n in behind if n is not None)
+
+
+def _lacking(connection: Connection, chain: int, acked: int) -> tuple[int, int]:
+    """The first number of the first gap, and the last one of the last gap in the window."""
+    alerts = tables.alerts.c
+    numbers = connection.scalars(
+        select(alerts.sequence)
+        .where(alerts.chain == chain, alerts.sequence.between(acked + 1, acked + WINDOW))
+        .order_by(alerts.sequence)
+    ).all()
+    found = gaps(Standing(acked), numbers, _gone(connection, [chain])[chain])
+    return acked + 1, found[-1][1] if found else _next_there(connection, chain, acked + 1) - 1
 
 
 def _acknowledge(chain: _Chain, recorded: Recorded) -> None:

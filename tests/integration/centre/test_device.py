@@ -95,6 +95,24 @@ def test_what_a_full_outbox_gave_up_is_known_and_no_gap_is_left(
     assert chain.dropped >= 60
 
 
+def test_a_centre_of_the_group_that_is_gone_for_good_delays_alerts_and_loses_none(
+    broker: Broker, tmp_path: Path
+) -> None:
+    url = database_in(tmp_path)
+    settings = MqttSettings(broker.host, "atm-1", port=broker.port)
+    with (
+        Outbox(tmp_path / "outbox.sqlite", ORIGIN) as outbox,
+        running_centre(broker, url, "centre-1"),
+    ):
+        with running_centre(broker, url, "centre-2", session_expiry=3):
+            pass
+        with publishing(settings, outbox):
+            commit(outbox, 40, random.Random(4))
+            wait_for(lambda: outbox.depth() == 0, "all is acknowledged", 60.0)
+    (chain,) = seen(url).chains
+    assert (chain.stored, chain.acknowledged, chain.verified) == (40, 40, True)
+
+
 def test_it_works_with_the_broker_s_rules_and_identities_as_they_are_shipped(
     tmp_path: Path,
 ) -> None:
