@@ -24,7 +24,11 @@ from edge_runtime.rules.camera_health import CameraHealth
 from edge_runtime.rules.rule import Rule
 from edge_runtime.scene import Face, Scene
 from edge_runtime.timing import Lap, Stage, no_lap
-from edge_runtime.tracks import Track
+from edge_runtime.tracks import Box, Track, TrackState
+
+
+_EDGE = 0.02
+"""A box so near to the edge of the picture, in 0..1, may leave it."""
 
 
 class Looks(Protocol):
@@ -91,7 +95,7 @@ class Pipeline:
     def step(self, frame: Frame) -> Analysed:
         """Analyse `frame`; frames come in the order of their timestamps."""
         glance = self._glancer(frame.image) if self._health else None
-        look = self._gate.step(frame, settled=self._tracker.settled, glance=glance)
+        look = self._gate.step(frame, settled=self._settled(), glance=glance)
         self._lap(Stage.MOTION)
         alerts: list[Alert] = []
         if self._health and glance:
@@ -135,8 +139,23 @@ class Pipeline:
         alerts += chain.from_iterable(rule.finish(self._scene, reason) for rule in self._rules)
         return alerts
 
+    def _settled(self) -> bool:
+        """Whether nobody has to be looked for.
+
+        Who was lost within the picture has not left, and may stand still where the detector has
+        failed to see him: the gate must not shut on him.
+        """
+        lost = (t for t in self._scene.tracks if t.state is TrackState.LOST)
+        return self._tracker.settled and all(_at_edge(track.box) for track in lost)
+
     def _look(self, frame: Frame) -> Detections:
         """Detect and track; raises InvokeError, which is not the same as nobody there."""
         detections = self._detector.detect(frame.image, self._lap)
         self._tracker.update(detections, (frame.width, frame.height), frame.timestamp)
         return detections
+
+
+def _at_edge(box: Box) -> bool:
+    """Whether who was there may have left the picture."""
+    x1, y1, x2, y2 = box
+    return min(x1, y1) < _EDGE or max(x2, y2) > 1 - _EDGE

@@ -18,7 +18,7 @@ BAG: Box = (0.30, 0.66, 0.40, 0.82)
 
 def bag(start: float, end: float, box: Box = BAG) -> Scene:
     """A dark bag with a handle and a shadow stands in `box` from `start` to `end`."""
-    return _placed("object-left", start, end, box, _draw_bag)
+    return _placed("object-left", start, end, box, draw_bag)
 
 
 def removed(start: float, end: float, box: Box = BAG) -> Scene:
@@ -26,7 +26,7 @@ def removed(start: float, end: float, box: Box = BAG) -> Scene:
 
     def frames_of(frames: Frames) -> Frames:
         for now, image in frames:
-            yield now, image if start <= now < end else _draw_bag(image, box)
+            yield now, image if start <= now < end else draw_bag(image, box)
 
     def scene(frames: Frames) -> Made:
         return frames_of(frames), (Truth("object-removed", start, end, (box,)),)
@@ -45,7 +45,8 @@ def _placed(
     return scene
 
 
-def _draw_bag(image: Image, box: Box) -> Image:
+def draw_bag(image: Image, box: Box) -> Image:
+    """`image` with the bag in it, in memory of its own."""
     height, width = image.shape[:2]
     x1, x2 = round(box[0] * width), round(box[2] * width)
     y1, y2 = round(box[1] * height), round(box[3] * height)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +21,8 @@ EVERY = 0.2
 """Seconds between two looks: what takes seconds to decide needs no more."""
 _RISE = 2.5
 """Seconds for which something has to seem wrong before it is."""
+_LAPSE = 0.45
+"""For so long it may seem well meanwhile: one or two looks at somebody who walks by."""
 _FALL = 1.2
 """Seconds for which it has to seem well again."""
 _STILL_SECONDS = 1.0
@@ -46,13 +49,17 @@ class State(StrEnum):
 class _Life:
     state: State = State.CLEAR
     since: float = 0.0
+    wrong: float = float("-inf")
+    """When it last seemed wrong."""
 
     def step(self, now: float, *, wrong: bool, rise: float) -> bool | None:
         """True when the condition has begun, False when it is over, None when neither."""
+        if wrong:
+            self.wrong = now
         match self.state, wrong:
             case State.CLEAR, True:
                 self.state, self.since = State.RISING, now
-            case State.RISING, False:
+            case State.RISING, False if now - self.wrong > _LAPSE:
                 self.state = State.CLEAR
             case State.RISING, True if now - self.since >= rise:
                 self.state = State.ON
@@ -161,7 +168,10 @@ class Judge:
         then, calm = self._calms[0]
         if now - then < _STILL_SECONDS:
             return None
-        moved: Plane = tiles(np.abs(look.calm.astype(np.float32) - calm))
+        # The light may change meanwhile: what is as much brighter as the whole has kept still.
+        gain = max(cv2.mean(look.calm)[0], 1.0) / max(cv2.mean(calm)[0], 1.0)
+        levels = np.asarray(cv2.addWeighted(look.calm, 1.0, calm, -gain, 0, dtype=cv2.CV_32F))
+        moved: Plane = tiles(np.abs(levels))
         return np.asarray(moved < _STILL_LEVELS)
 
     def _learn(self, measures: Measures, change: Change | None, now: float) -> None:

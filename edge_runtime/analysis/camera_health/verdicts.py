@@ -12,7 +12,7 @@ from edge_runtime.analysis.camera_health.measures import Change, Measures
 from edge_runtime.analysis.camera_health.reference import Likeness, Reference
 
 _DARK_MEAN, _DARK_HIGH = 25, 42
-_WHITE_MORE, _WHITE_ALL = 0.12, 0.6
+_WHITE_MORE, _WHITE_MUCH_MORE, _WHITE_ALL = 0.12, 0.4, 0.6
 _LOST = 0.25
 """The correlation below which a tile no longer shows what it did."""
 _BLIND_SHARE = 0.6
@@ -57,7 +57,8 @@ def seen(
     lost = like.textured & (like.fit < _LOST)
     count = int(like.textured.sum())
     share = float(lost.sum()) / max(count, 1)
-    if now.white >= _WHITE_ALL or (now.white - reference.white >= _WHITE_MORE and share >= 0.25):
+    more = now.white - reference.white
+    if now.white >= _WHITE_ALL or more >= (_WHITE_MORE if share >= 0.25 else _WHITE_MUCH_MORE):
         return frozenset({Condition.BRIGHT})
     if noise >= max(_NOISE_LEAST, _NOISE_TIMES * reference.usual_noise) and (
         like.coarse >= _COARSE_SEEN or noise >= _SNOW
@@ -80,6 +81,9 @@ def _structure(
 ) -> Condition | None:
     """What has become of the structure that the reference has."""
     if like.gain <= 0.15 and like.energy <= 0.15:
+        return Condition.COVERED
+    # Less light leaves a fainter picture, but the same one.
+    if like.gain <= 0.35 and like.energy <= 0.2 and like.coarse <= 0.5:
         return Condition.COVERED
     sharp = min(like.detail, like.energy) / max(like.gain * like.gain, 0.01)
     if like.coarse >= 0.75 and like.gain >= 0.3 and sharp <= 0.4:

@@ -1,0 +1,189 @@
+"""How soon and how surely a camera's condition is told, on scenes of our own making.
+
+python -m tests.scenes.health                # the table of docs/camera-health.md
+python -m tests.scenes.health --pictures 40  # on more of the still pictures
+
+Each kind of tampering, and each thing of daily life, is done to three parts of the real clip, to
+the drawn lobby, and to photos made to look like a camera's: noise, light that drifts, JPEG,
+people (as blobs) who walk through; other sizes and 5 to 30 frames a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from edge_runtime.alerts.alert import AlertState
+from edge_runtime.analysis.glance import Glancer
+from edge_runtime.frame import Image
+from edge_runtime.rules.camera_health import CameraHealth, HealthSettings
+from tests.scenes import daily, lens, sources
+from tests.scenes.truth import Frames, Scene, Span, Truth
+
+DATA = Path(os.environ.get("EDGE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+CLIP = "clips/one-by-one-person-detection.mp4"
+SECONDS = 28.0
+WITHIN = 5.0
+"""Seconds within which a condition and its end have to be told."""
+_SPAN = Span(12, 13, 22)
+_SLOW = Span(12, 16, 22)
+
+TAMPERING: dict[str, Callable[[int], Scene]] = {
+    "covered by a cloth": lambda _: lens.cover(_SPAN),
+    "covered by a hand": lambda _: lens.cover(_SPAN, hand=True),
+    "sprayed, dark": lambda seed: lens.spray(_SLOW, seed),
+    "sprayed, light": lambda seed: lens.spray(_SLOW, seed, light=True),
+    "out of focus": lambda _: lens.defocus(_SPAN),
+    "turned a little": lambda _: lens.turn(_SPAN, shift=(0.06, 0.0)),
+    "turned": lambda _: lens.turn(_SPAN),
+    "turned and tilted": lambda _: lens.turn(_SPAN, shift=(0.02, 0.0), degrees=20),
+    "frozen": lambda _: lens.freeze(_SPAN.full, _SPAN.end),
+    "a lamp into the lens": lambda _: lens.glare(_SPAN),
+    "overexposed": lambda _: lens.overexposed(_SPAN),
+    "dusk to dark": lambda seed: lens.dusk(_SLOW, seed=seed),
+    "noise": lambda seed: lens.interference(_SPAN, seed),
+    "no frames": lambda _: lens.gap(_SPAN.full, _SPAN.end),
+}
+"""What is done to a camera, by a seed."""
+DAILY: dict[str, Callable[[int], Scene]] = {
+    "untouched": lambda _: lambda frames: (frames, ()),
+    "light off and on": lambda _: daily.light(10, 17),
+    "somebody fills the picture": lambda seed: daily.close_person(Span(10, 11.5, 20), seed),
+    "headlights": lambda seed: daily.headlights(8, 25, seed),
+}
+"""What is no tampering, by a seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A condition was told: when its beginning was, and its end (None: it was not)."""
+
+    name: str
+    begun: float
+    ended: float | None
+
+
+def told(frames: Frames) -> list[Told]:
+    """What camera health says of `frames`, in a loop like the worker's."""
+    health, glancer = CameraHealth(HealthSettings("camera")), Glancer()
+    found: dict[str, Told] = {}
+    over: list[Told] = []
+    before = 0.0
+    for now, image in frames:
+        alerts = [(a, t) for t in np.arange(before + 0.5, now, 0.5) for a in health.idle(t, t)]
+        alerts += [(alert, now) for alert in health.step(glancer(image), now, now)]
+        for alert, at in alerts:
+            if alert.state is AlertState.STARTED:
+                found[alert.name] = Told(alert.name, float(at), None)
+            else:
+                over.append(Told(alert.name, found.pop(alert.name).begun, float(at)))
+        before = now
+    return sorted((*over, *found.values()), key=lambda each: each.begun)
+
+
+def faults(truths: Iterable[Truth], said: Iterable[Told]) -> list[str]:
+    """What is wrong with what was said; nothing: all in time and nothing else."""
+    wrong, rest = [], list(said)
+    for truth in truths:
+        right = next((each for each in rest if each.name == truth.kind), None)
+        if right is None:
+            wrong.append(f"{truth.kind} was not told")
+            continue
+        rest.remove(right)
+        if not right.begun <= truth.start + WITHIN:
+            wrong.append(f"{truth.kind} was told after {right.begun - truth.start:.1f} s")
+        if right.ended is None or right.ended > truth.end + WITHIN:
+            wrong.append(f"the end of {truth.kind} was not told in time")
+    return wrong + [f"{each.name} was told falsely at {each.begun:.1f} s" for each in rest]
+
+
+def photo(path: Path, seed: int, seconds: float = SECONDS) -> Iterator[tuple[float, Image]]:
+    """A photo as a camera would show it: noise, drifting light, JPEG, blobs that walk through."""
+    rng = np.random.default_rng(seed)
+    fps = float(rng.choice((5, 8, 10, 15, 30)))
+    size = tuple(((320, 240), (640, 360), (480, 270), (352, 288))[int(rng.integers(4))])
+    sigma, quality = float(rng.choice((1, 2, 4, 6))), int(rng.choice((40, 70, 90)))
+    read = cv2.imread(str(path))
+    if read is None:
+        raise ValueError(f"{path} cannot be read as a picture")
+    picture = np.asarray(cv2.resize(read, size, interpolation=cv2.INTER_CUBIC), np.float32)
+    swing = rng.uniform(0, 0.08)
+    walks = [(rng.uniform(0, seconds), rng.uniform(3, 8), rng.choice((-1, 1)),
+              rng.uniform(0.3, 0.7), rng.uniform(0.15, 0.5), rng.uniform(20, 200, 3))
+             for _ in range(4)]  # fmt: skip
+    for number in range(round(seconds * fps)):
+        now = number / fps
+        frame = picture * np.float32(1 + swing * np.sin(0.7 * now))
+        for start, lasts, way, y, tall, colour in walks:
+            part = (now - start) / lasts
+            if 0 <= part < 1:
+                x = 1.2 - 1.4 * part if way < 0 else 1.4 * part - 0.2
+                axes = round(0.2 * tall * size[1]), round(tall * size[1] / 2)
+                middle = round(x * size[0]), round(y * size[1])
+                cv2.ellipse(frame, middle, axes, 0, 0, 360, colour.tolist(), cv2.FILLED)
+        frame += rng.standard_normal(frame.shape, np.float32) * np.float32(sigma)
+        plain = np.clip(frame, 0, 255).astype(np.uint8)
+        _, packed = cv2.imencode(".jpg", plain, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        yield now, np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+
+
+def small(frames: Frames, width: int = 384) -> Iterator[tuple[float, Image]]:
+    """The same frames, `width` pixels wide."""
+    for now, image in frames:
+        height = round(image.shape[0] * width / image.shape[1])
+        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        yield now, np.asarray(resized, np.uint8)
+
+
+def materials(pictures: int) -> dict[str, list[Callable[[], Frames]]]:
+    """What scenes are made of."""
+    clip = DATA / CLIP
+    photos = sorted((DATA / "images" / "coco128_person").rglob("*.jpg"))
+    chosen = photos[:: max(len(photos) // pictures, 1)][:pictures] if pictures else []
+    return {
+        "clip": [lambda at=at: sources.clip(clip, at, SECONDS) for at in (0, 30, 90)],  # type: ignore[misc]
+        "lobby": [lambda: sources.lobby(SECONDS)],
+        "photos": [lambda n=n, p=p: photo(p, n) for n, p in enumerate(chosen)],  # type: ignore[misc]
+    }
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.scenes.health", description=__doc__)
+    parser.add_argument("--pictures", type=int, default=12)
+    parser.add_argument("--why", action="store_true", help="tell what went wrong where")
+    arguments = parser.parse_args()
+    if not (DATA / CLIP).exists():
+        print(f"the real clip is needed in {DATA} (or EDGE_TEST_DATA)", file=sys.stderr)
+        return 1
+    grounds = materials(arguments.pictures)
+    print(
+        f"| scene | {' | '.join(grounds)} | told after, at most |\n|---|{'---|' * len(grounds)}---|"
+    )
+    for title, make in {**TAMPERING, **DAILY}.items():
+        cells, delays = [], []
+        for ground, begins in grounds.items():
+            good = 0
+            for seed, begin in enumerate(tqdm(begins, desc=title, leave=False, file=sys.stderr)):
+                frames, truths = make(seed + 1)(begin())
+                said = told(frames)
+                wrong = faults(truths, said)
+                good += not wrong
+                delays += [s.begun - t.start for t in truths for s in said if s.name == t.kind]
+                if wrong and arguments.why:
+                    tqdm.write(f"{title}, {ground} {seed}: {'; '.join(wrong)}", file=sys.stderr)
+            cells.append(f"{good} of {len(begins)}")
+        print(f"| {title} | {' | '.join(cells)} | {f'{max(delays):.1f} s' if delays else ''} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
