@@ -54,20 +54,38 @@ def judge(
     mask[top : top + y2 - y1, left : left + x2 - x1] = blob
     if _only_light(here, there, mask):
         return None
-    kernel = np.ones((3, 3), np.uint8)
-    outline = (cv2.dilate(mask, kernel) - cv2.erode(mask, kernel)).astype(np.bool_)
-    came, went = (float(_edges(picture)[outline].mean()) for picture in (here, there))
+    came, went = _steps(here, there, mask)
     if max(came, went) < _EDGE or max(came, went) < _CLEARER * min(came, went):
         return None
     change = Change.APPEARED if came > went else Change.VANISHED
-    return Judgement(change, max(came, went) / (came + went))
+    return Judgement(change, max(came, went) / (max(came, 0.0) + max(went, 0.0)))
 
 
-def _edges(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How steep each pixel is, in grey levels a pixel."""
+def _steps(
+    here: NDArray[np.float32], there: NDArray[np.float32], mask: NDArray[np.uint8]
+) -> tuple[float, float]:
+    """How much of the step across the outline is in the picture of now, and of before.
+
+    Only that part of each picture counts which makes up their difference: what crosses the outline
+    in both, as the pattern of a floor does, is nobody's edge.
+    """
+    kernel = np.ones((3, 3), np.uint8)
+    outline = (cv2.dilate(mask, kernel) - cv2.erode(mask, kernel)).astype(np.bool_)
+    inwards = _gradient(np.asarray(cv2.blur(mask.astype(np.float32), (3, 3)), np.float32))
+    length = np.maximum(np.hypot(*inwards), 1e-6)
+    now, before = (
+        ((x * inwards[0] + y * inwards[1]) / length)[outline]
+        for x, y in (_gradient(here), _gradient(there))
+    )
+    sign = np.sign(now - before)
+    return float((sign * now).mean()), float((-sign * before).mean())
+
+
+def _gradient(picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How steep each pixel is across and down, in grey levels a pixel."""
     across = cv2.Sobel(picture, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(picture, cv2.CV_32F, 0, 1, scale=1 / 8)
-    return np.asarray(cv2.magnitude(across, down), np.float32)
+    return np.asarray(across, np.float32), np.asarray(down, np.float32)
 
 
 def _only_light(

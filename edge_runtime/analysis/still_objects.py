@@ -67,7 +67,7 @@ class StillSettings:
     """
 
     level: int = 18
-    smallest: float = 0.0006
+    smallest: float = 0.001
     largest: float = 0.08
     memory: float = 1800.0
 
@@ -89,6 +89,16 @@ class _Thing:
     since: float
     last: float
     sure: float
+
+    def see(self, box: tuple[int, int, int, int], area: int, now: float, *, hidden: bool) -> None:
+        """A blob of it is to be seen at `now`; `hidden`: people may stand before the rest."""
+        if self.last == now:
+            self.box, self.area = _union(self.box, box), self.area + area
+        elif hidden:
+            self.box, self.area = _union(self.box, box), max(self.area, area)
+        else:
+            self.box, self.area = box, area
+        self.last = now
 
 
 @dataclass(slots=True, eq=False)
@@ -180,7 +190,8 @@ class StillObjects:
             box = x, y, x + width, y + height
             thing = next((t for t in self._things if _same(t.box, box)), None)
             if thing is not None:
-                thing.box, thing.area, thing.last = box, area, now
+                x1, y1, x2, y2 = thing.box
+                thing.see(box, area, now, hidden=bool(people[y1:y2, x1:x2].any()))
             elif self._is_person(box, changed.shape):
                 kept[y : y + height, x : x + width] = True
             else:
@@ -211,8 +222,10 @@ class StillObjects:
 
     def _end(self, changed: Mask, people: Mask, now: float) -> None:
         """Forget the things that are there no more, or for so long that they belong there."""
-        left = []
+        left: list[_Thing] = []
         for thing in self._things:
+            if any(_same(thing.box, other.box) for other in left):
+                continue  # two parts of it were found before the whole
             x1, y1, x2, y2 = thing.box
             hidden = people[y1:y2, x1:x2]
             there = np.count_nonzero(changed[y1:y2, x1:x2])
@@ -314,6 +327,10 @@ def _same(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
         return False
     smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
     return 2 * width * height >= smaller
+
+
+def _union(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
 
 
 def _enlarged(box: Box) -> Box:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from edge_runtime.rules.bodies import distinct
 from edge_runtime.rules.incidents import Claim, Incidents, Timing
 from edge_runtime.rules.watch import Watch
 from edge_runtime.scene import Scene
@@ -24,7 +25,7 @@ def crowd(watch: Watch, count: int, timing: Timing = TIMING, *, kind: str = KIND
         raise ValueError(f"rule {watch.name!r} asks for {count} objects; at least 1 is needed")
 
     def claims(scene: Scene) -> dict[Hashable, Claim]:
-        here = list(watch.seen(scene))
+        here = distinct(watch.seen(scene))
         return {kind: Claim.of(*here)} if len(here) >= count else {}
 
     return Incidents(kind, watch, timing, claims, together=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from edge_runtime.rules.bodies import distinct
 from edge_runtime.rules.incidents import Claim, Incidents, Timing
 from edge_runtime.rules.watch import Watch
 from edge_runtime.scene import Scene
@@ -35,7 +36,7 @@ def queue(watch: Watch, count: int, timing: Timing = TIMING) -> Incidents:
             last[track.id] = now
         for track_id in [t for t, at in last.items() if now - at > timing.grace]:
             del since[track_id], last[track_id]
-        waited = [track for track in here if now - since[track.id] >= timing.seconds]
+        waited = distinct(t for t in here if now - since[t.id] >= timing.seconds)
         return {KIND: Claim.of(*waited)} if len(waited) >= count else {}
 
     # The waiting is counted above, for each by itself.

@@ -53,6 +53,25 @@ def close_person(span: Span, seed: int = 1, share: float = 0.9) -> Scene:
     return _silent(painted("close", span, paint))
 
 
+def patch(start: float, end: float, gain: float, seed: int = 1) -> Scene:
+    """A patch of sunlight (`gain` above 1) or a shadow (below 1) falls on the floor and stays."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.uniform(0.15, 0.75), rng.uniform(0.7, 0.9)
+    wide, high, lean = rng.uniform(0.06, 0.2), rng.uniform(0.05, 0.15), rng.uniform(-0.1, 0.1)
+    corners = np.array(
+        [(x, y), (x + wide, y), (x + wide + lean, y + high), (x + lean, y + high)], np.float32
+    )
+
+    def paint(image: Image, amount: float, _: float) -> Image:
+        height, width = image.shape[:2]
+        mask = np.zeros((height, width), np.float32)
+        cv2.fillPoly(mask, [np.round(corners * (width, height)).astype(np.int32)], 1.0, cv2.LINE_AA)
+        soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), width / 160), np.float32)
+        return as_picture(image * (1 + amount * (gain - 1) * soft)[..., None])
+
+    return _silent(painted("patch", Span(start, start + 0.5, end), paint))
+
+
 def headlights(start: float, end: float, seed: int = 1, every: float = 2.0) -> Scene:
     """Cars at night: pairs of dazzling lamps cross the picture, each in a second or two."""
     rng = np.random.default_rng(seed)

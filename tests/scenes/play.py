@@ -25,7 +25,7 @@ from edge_runtime.service import wiring
 from edge_runtime.timing import Lap, no_lap
 from edge_runtime.tracks import Track
 from tests.scenes.people import Body, Room
-from tests.scenes.stories import DOOR, MACHINE, Story
+from tests.scenes.stories import DOOR, MACHINE, Bag, Story
 from tests.scenes.things import draw_bag
 
 _NOISES = 8
@@ -137,7 +137,7 @@ def _pictures(story: Story, room: Room, seer: Seer, fps: float) -> Iterator[tupl
     shape = room.picture.shape
     noises = [seer.rng.normal(0, _SIGMA, shape).astype(np.int8) for _ in range(_NOISES)]
     phase, swing = seer.rng.uniform(0, 6), seer.rng.uniform(0.0, 0.05)
-    bags = [(bag, draw_bag(room.picture, bag.box)) for bag in story.bags]
+    bags = [(bag, _with_bag(room.picture, bag)) for bag in story.bags]
     for number in range(round(story.seconds * fps)):
         now = number / fps
         stands = [picture for bag, picture in bags if bag.start <= now < bag.end]
@@ -146,3 +146,12 @@ def _pictures(story: Story, room: Room, seer: Seer, fps: float) -> Iterator[tupl
         gain = 1 + swing * np.sin(phase + now / 4)
         levels = image * np.float32(gain) + noises[int(seer.rng.integers(_NOISES))]
         yield now, np.clip(levels, 0, 255).astype(np.uint8)
+
+
+def _with_bag(picture: Image, bag: Bag) -> Image:
+    drawn = draw_bag(picture, bag.box)
+    if bag.hidden:
+        width = picture.shape[1]
+        seen = bag.box[0] + (1 - bag.hidden) * (bag.box[2] - bag.box[0])
+        drawn[:, round(seen * width) :] = picture[:, round(seen * width) :]
+    return drawn

@@ -32,11 +32,12 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True, slots=True)
 class Bag:
-    """A bag that stands in `box` from `start` to `end`; `hidden` is the share below a shelf."""
+    """A bag that stands in `box` from `start` to `end`; something hides the part `hidden` of it."""
 
     start: float
     end: float
     box: Box
+    hidden: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,16 +250,32 @@ def covered_face(rng: Rng, speaks: bool) -> Story:
 
 
 def object_left(rng: Rng, speaks: bool) -> Story:
-    """Somebody goes without the bag that he put down; or takes it along."""
+    """Somebody goes without the bag that he put down; or takes it along, or has none.
+
+    Later another passes, or stands still near the bag; the light may change, and sunlight or a
+    shadow may fall on the floor and stay. Some bags are half hidden.
+    """
     who = visits(4, rng.uniform(5, 8), x=0.5, **_someone(rng))
     placed = who.marks[1].at + 1.0
-    taken = 46.0 if speaks else who.marks[2].at - 1.0
-    bag = Bag(placed, taken, _bag_box(rng, who.marks[1].y))
+    hidden = float(rng.choice((0.0, 0.0, 0.5)))
+    bag = Bag(
+        placed, 46.0 if speaks else who.marks[2].at - 1.0, _bag_box(rng, who.marks[1].y), hidden
+    )
     left = _gone_far(who, bag.box)
-    others = (passes(rng.uniform(26, 30), y=0.66, look=3, way=int(rng.choice((-1, 1)))),)
+    way, start = int(rng.choice((-1, 1))), rng.uniform(24, 27)
+    other = rng.choice((0, 1))
+    others = (
+        passes(start, y=0.66, look=3, way=way) if other else visits(start, 9, x=0.35, y=0.7, look=3)
+    )  # fmt: skip
+    lenses: tuple[Scene, ...] = (
+        chained(), daily.light(20.0, 60.0, 0.8), daily.patch(17.0, 60.0, 1.5, int(rng.integers(99))),
+        daily.patch(17.0, 60.0, 0.6, int(rng.integers(99))),
+    )  # fmt: skip
+    weather = lenses[int(rng.integers(4))]
+    bags = (bag,) if speaks or rng.random() < 0.5 else ()
     events = _event("object-left", left, 46.0, 8.0) if speaks else ()
     rule = _rule("object-left", seconds=8.0)
-    return Story(rule, 42, (who, *others), events, (bag,))
+    return Story(rule, 42, (who, others), events, bags, lens=weather)
 
 
 def object_removed(rng: Rng, speaks: bool) -> Story:

@@ -1,0 +1,3 @@
+from tests.visits import album, clip, detector, small_model, visits
+
+__all__ = ["album", "clip", "detector", "small_model", "visits"]

@@ -1,0 +1,89 @@
+"""All rules at once over the real clip with the real detector: what follows from who is in view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.alerts.alert import Alert, AlertState
+from edge_runtime.config import Config, load
+from edge_runtime.frame import Frame
+from edge_runtime.inference.model import load_detector
+from edge_runtime.service import models, wiring
+from tests.daemon import Daemon, camera
+from tests.scenes.sources import clip as frames_of
+from tests.segments import FPS, TOLERANCE, VISITS, assert_are_the_visits
+
+NIGHT = datetime(2026, 11, 25, 23, 0, tzinfo=UTC).timestamp()
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC).timestamp()
+LONG = 15.0
+RULES = f"""
+[[cameras.lines]]
+name = "across"
+points = [[0.0, 0.45], [1.0, 0.45]]
+[[rules]]
+kind = "intrusion"
+[rules.schedule]
+from = "08:00"
+to = "18:00"
+outside = true
+[[rules]]
+kind = "loitering"
+seconds = {LONG}
+[[rules]]
+kind = "second-person"
+[[rules]]
+kind = "crowd"
+count = 2
+[[rules]]
+kind = "queue"
+count = 2
+[[rules]]
+kind = "tailgating"
+line = "across"
+[[rules]]
+kind = "object-left"
+[[rules]]
+kind = "object-removed"
+[[rules]]
+kind = "person-down"
+"""
+
+
+def told(config: Config, clip: Path, wall: float) -> list[Alert]:
+    """All that is told of the whole clip, begun at `wall`."""
+    (settings,) = config.cameras
+    with models.borrowed(config.model) as model:
+        detector = load_detector(wiring.sought(model.settings, config.rules))
+        pipeline = wiring.pipeline(settings, config.rules, model.settings, detector)
+    alerts: list[Alert] = []
+    for number, (now, image) in enumerate(frames_of(clip)):
+        alerts += pipeline.step(Frame(image, now, wall + now, number)).alerts
+    return alerts + pipeline.finish("camera ended")
+
+
+def of(alerts: Sequence[Alert], rule: str) -> list[tuple[str, float]]:
+    return [(str(a.state), a.timestamp) for a in alerts if a.rule == rule]
+
+
+@pytest.mark.timeout(180)
+def test_all_rules_tell_what_follows_from_who_is_in_view_and_nothing_else(
+    clip: Path, detector: str, tmp_path: Path
+) -> None:
+    config = load(Daemon(tmp_path, [detector, camera("atm", clip), RULES]).config)
+    alerts = told(config, clip, NIGHT)
+    assert_are_the_visits(of(alerts, "intrusion"))
+    long = [(a, b) for a, b in VISITS if b - a >= LONG * FPS]
+    assert len(long) == 3
+    loitering = of(alerts, "loitering")
+    assert [state for state, _ in loitering] == ["started", "ended"] * len(long)
+    expected = [frame / FPS for visit in long for frame in visit]
+    for (_, moment), at in zip(loitering, expected, strict=True):
+        assert moment == pytest.approx(at, abs=TOLERANCE)
+    for alert in alerts:
+        if alert.rule == "loitering" and alert.state is AlertState.STARTED:
+            assert alert.decided_after == pytest.approx(LONG, abs=0.2)
+    assert {alert.rule for alert in alerts} == {"intrusion", "loitering"}
