@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,9 +17,14 @@ _EDGE = 4.0
 """Grey levels a pixel that the outline of a thing has; that of a shadow is softer."""
 _CLEARER = 1.25
 """By how much an outline has to be clearer in one picture than in the other."""
+_LIT_LEVELS, _LIT_SHARE = 2.5, 0.22
+"""Where only the light has changed, the picture of before explains that of now, but for a
+multiple, up to so many levels or up to this part of the change."""
+_DARKEST, _BRIGHTEST = 0.45, 2.2
+"""That multiple; what is darker still is rather a black thing."""
 _TEXTURE, _ALIKE = 4.0, 0.85
 """A place of so much texture (standard deviation, grey levels) that looks so much as before
-(correlation) has only become brighter or darker."""
+(correlation) has only become brighter or darker, by whatever multiple."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +35,37 @@ class Judgement:
     sure: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One picture twice, in levels of 0..255: `grey`, H x W, and `colours`, H x W x 3."""
+
+    grey: NDArray[Any]
+    colours: NDArray[Any]
+
+
 def judge(
-    now: NDArray[np.uint8],
-    before: NDArray[np.float32],
+    now: Picture,
+    before: Picture,
     box: tuple[int, int, int, int],
     blob: NDArray[np.bool_],
 ) -> Judgement | None:
     """What has changed at `blob`; None where it is only the light, or cannot be told.
 
     Args:
-        now: the grey picture, H x W.
-        before: the grey picture of the empty scene, H x W.
+        now: the picture.
+        before: the empty scene.
         box: (x1, y1, x2, y2) of the blob in pixels.
         blob: its pixels within `box`.
     """
     x1, y1, x2, y2 = box
-    height, width = now.shape
+    height, width = now.grey.shape
     left, top = min(_PAD, x1), min(_PAD, y1)
     rows = slice(y1 - top, min(y2 + _PAD, height))
     columns = slice(x1 - left, min(x2 + _PAD, width))
-    here = now[rows, columns].astype(np.float32)
-    there = np.ascontiguousarray(before[rows, columns])
+    here, there = (each.grey[rows, columns].astype(np.float32) for each in (now, before))
     mask = np.zeros(here.shape, np.uint8)
     mask[top : top + y2 - y1, left : left + x2 - x1] = blob
-    if _only_light(here, there, mask):
+    if _only_light(now.colours[rows, columns], before.colours[rows, columns], mask):
         return None
     came, went = _steps(here, there, mask)
     if max(came, went) < _EDGE or max(came, went) < _CLEARER * min(came, went):
@@ -88,12 +101,21 @@ def _gradient(picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArra
     return np.asarray(across, np.float32), np.asarray(down, np.float32)
 
 
-def _only_light(
-    here: NDArray[np.float32], there: NDArray[np.float32], mask: NDArray[np.uint8]
-) -> bool:
-    """Whether what was seen at `mask` is still to be seen, only brighter or darker."""
-    inside = mask.astype(np.bool_)
-    now, before = here[inside], there[inside]
-    if min(now.std(), before.std()) < _TEXTURE:
+def _only_light(here: NDArray[Any], there: NDArray[Any], mask: NDArray[np.uint8]) -> bool:
+    """Whether what was seen at `mask` is still to be seen, in all colours as much brighter.
+
+    A shadow takes the same part of all colours, and leaves what it falls on; a thing has colours
+    and a pattern of its own.
+    """
+    inner = cv2.erode(mask, np.ones((3, 3), np.uint8))
+    inside = (inner if inner.any() else mask).astype(np.bool_)
+    now, before = here[inside].astype(np.float32), there[inside]
+    gain = float((now * before).sum() / max(float((before * before).sum()), 1.0))
+    rest = float(np.sqrt(np.square(now - gain * before).mean()))
+    change = float(np.sqrt(np.square(now - before).mean()))
+    if _DARKEST <= gain <= _BRIGHTEST and rest <= max(_LIT_LEVELS, _LIT_SHARE * change):
+        return True
+    dark, light = now.mean(axis=1), before.mean(axis=1)
+    if min(dark.std(), light.std()) < _TEXTURE:
         return False
-    return bool(np.corrcoef(now, before)[0, 1] > _ALIKE)
+    return bool(np.corrcoef(dark, light)[0, 1] > _ALIKE)

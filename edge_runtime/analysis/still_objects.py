@@ -18,18 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.analysis.outlines import Judgement, judge
+from edge_runtime.analysis.outlines import Judgement, Picture, judge
 from edge_runtime.frame import Frame, Image
 from edge_runtime.scene import Change, StillObject
 from edge_runtime.tracks import Box, Track, TrackState
 
 Mask = NDArray[np.bool_]
-Grey = NDArray[np.uint8]
 
 _WIDTH = 240
 """How wide the picture is made: a bag of 25 pixels in 768 has 8 left."""
@@ -105,8 +105,8 @@ class _Thing:
 class _Memory:
     """What is known of each pixel."""
 
-    background: NDArray[np.float32]
-    """The empty scene, grey levels."""
+    background: Picture
+    """The empty scene, float32."""
     known: Mask
     """Where the empty scene has been seen."""
     recent: NDArray[np.int16]
@@ -115,9 +115,10 @@ class _Memory:
     """Looks since it moved, up to 255."""
 
     @classmethod
-    def of(cls, grey: Grey) -> _Memory:
+    def of(cls, picture: Picture) -> _Memory:
+        grey = picture.grey
         return cls(
-            grey.astype(np.float32),
+            Picture(grey.astype(np.float32), picture.colours.astype(np.float32)),
             np.zeros(grey.shape, np.bool_),
             grey.astype(np.int16),
             np.zeros(grey.shape, np.uint8),
@@ -143,11 +144,12 @@ class StillObjects:
         if now - self._looked < _INTERVAL - 1e-3:
             return self._told
         self._looked = now
-        grey = _shrink(frame.image)
+        picture = _shrink(frame.image)
+        grey = picture.grey
         if self._memory is None or self._memory.known.shape != grey.shape:
-            self._memory, self._things = _Memory.of(grey), []
+            self._memory, self._things = _Memory.of(picture), []
         people = self._people(tuple(tracks), grey.shape, now)
-        self._look(self._memory, grey, people, now)
+        self._look(self._memory, picture, people, now)
         height, width = grey.shape
         self._told = tuple(
             StillObject(
@@ -161,23 +163,26 @@ class StillObjects:
         )
         return self._told
 
-    def _look(self, memory: _Memory, grey: Grey, people: Mask, now: float) -> None:
+    def _look(self, memory: _Memory, picture: Picture, people: Mask, now: float) -> None:
         """One look: compare, decide, learn."""
-        now_levels = grey.astype(np.int16)
+        now_levels = picture.grey.astype(np.int16)
         _keep_recent(memory, now_levels, people)
-        difference = now_levels - memory.background
+        difference = now_levels - memory.background.grey
         free = memory.known & ~people
         sample = difference[::3, ::3][free[::3, ::3]]
         light = float(np.median(sample)) if sample.size else 0.0
         away = np.abs(difference - light) > self._settings.level
         changed = away & free
         if np.count_nonzero(changed) > _NEW_LIGHT * np.count_nonzero(free):
-            self._new_light(memory, now_levels, free, light)
+            self._new_light(memory, picture, free, light)
             return
-        kept = self._decide(memory, grey, changed, people, now)
-        _learn(memory, now_levels, away, people, kept)
+        kept = self._decide(memory, picture, changed, people, now)
+        quiet = ~people & ~kept & (memory.still >= _LEARN_LOOKS)
+        _learn(memory, picture, away, quiet)
 
-    def _decide(self, memory: _Memory, grey: Grey, changed: Mask, people: Mask, now: float) -> Mask:
+    def _decide(
+        self, memory: _Memory, picture: Picture, changed: Mask, people: Mask, now: float
+    ) -> Mask:
         """Bring the things up to date; return the pixels that must not be learned."""
         kept = np.zeros(changed.shape, np.bool_)
         still = (changed & (memory.still >= _STILL_LOOKS)).astype(np.uint8)
@@ -196,7 +201,8 @@ class StillObjects:
                 kept[y : y + height, x : x + width] = True
             else:
                 blob = labels[y : y + height, x : x + width] == number
-                self._begin(judge(grey, memory.background, box, blob), box, area, memory, now)
+                judgement = judge(picture, memory.background, box, blob)
+                self._begin(judgement, box, area, memory, now)
         self._end(changed, people, now)
         for thing in self._things:
             x1, y1, x2, y2 = thing.box
@@ -238,9 +244,7 @@ class StillObjects:
                 left.append(thing)
         self._things = left
 
-    def _new_light(
-        self, memory: _Memory, now_levels: NDArray[np.int16], free: Mask, light: float
-    ) -> None:
+    def _new_light(self, memory: _Memory, picture: Picture, free: Mask, light: float) -> None:
         """So much has changed that it is the light, or the camera: learn the scene anew.
 
         Things stay what they are: behind them the memory only becomes as much brighter.
@@ -252,9 +256,10 @@ class StillObjects:
         for thing in self._things:
             x1, y1, x2, y2 = thing.box
             kept[y1:y2, x1:x2] = True
-        memory.background[kept] += light
         fresh = free & ~kept
-        memory.background[fresh] = now_levels[fresh]
+        for known, seen in _pairs(memory.background, picture):
+            known[kept] += light
+            known[fresh] = seen[fresh]
 
     def _people(self, tracks: tuple[Track, ...], shape: tuple[int, ...], now: float) -> Mask:
         """Where somebody is; and remember where somebody was lost."""
@@ -288,12 +293,16 @@ def _limits(settings: StillSettings) -> tuple[float, float]:
     return settings.smallest, settings.largest
 
 
-def _shrink(image: Image) -> Grey:
-    """`image` small, grey and a little blurred."""
+def _shrink(image: Image) -> Picture:
+    """`image` small and a little blurred."""
     height = max(1, round(image.shape[0] * _WIDTH / image.shape[1]))
     small = cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_AREA)
-    grey = cv2.blur(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), _BLUR)
-    return np.asarray(grey, np.uint8)
+    calm = cv2.blur(small, _BLUR)
+    return Picture(cv2.cvtColor(calm, cv2.COLOR_BGR2GRAY), calm)
+
+
+def _pairs(a: Picture, b: Picture) -> tuple[tuple[NDArray[Any], NDArray[Any]], ...]:
+    return (a.grey, b.grey), (a.colours, b.colours)
 
 
 def _keep_recent(memory: _Memory, levels: NDArray[np.int16], people: Mask) -> None:
@@ -306,16 +315,13 @@ def _keep_recent(memory: _Memory, levels: NDArray[np.int16], people: Mask) -> No
     memory.recent[moved] = levels[moved]
 
 
-def _learn(
-    memory: _Memory, levels: NDArray[np.int16], away: Mask, people: Mask, kept: Mask
-) -> None:
-    """Let the memory follow the daylight, and learn what has never been seen before."""
-    quiet = ~people & (memory.still >= _LEARN_LOOKS)
+def _learn(memory: _Memory, picture: Picture, away: Mask, quiet: Mask) -> None:
+    """Let the memory follow the daylight where it is `quiet`, and learn what is new there."""
     new = quiet & ~memory.known
-    rate = np.where(away, np.float32(_FORGET), np.float32(_FOLLOW))
-    rate *= quiet & ~kept
-    memory.background += rate * (levels - memory.background)
-    memory.background[new] = levels[new]
+    for share, where in ((_FOLLOW, ~away), (_FORGET, away), (1.0, new)):
+        mask = (quiet & where).view(np.uint8)
+        for known, seen in _pairs(memory.background, picture):
+            cv2.accumulateWeighted(seen, known, share, mask=mask)
     memory.known |= new
 
 

@@ -26,7 +26,6 @@ from edge_runtime.scene import Face, Scene
 from edge_runtime.timing import Lap, Stage, no_lap
 from edge_runtime.tracks import Box, Track, TrackState
 
-
 _EDGE = 0.02
 """A box so near to the edge of the picture, in 0..1, may leave it."""
 

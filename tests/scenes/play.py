@@ -149,7 +149,7 @@ def _pictures(story: Story, room: Room, seer: Seer, fps: float) -> Iterator[tupl
 
 
 def _with_bag(picture: Image, bag: Bag) -> Image:
-    drawn = draw_bag(picture, bag.box)
+    drawn = draw_bag(picture, bag.box, bag.colour)
     if bag.hidden:
         width = picture.shape[1]
         seen = bag.box[0] + (1 - bag.hidden) * (bag.box[2] - bag.box[0])

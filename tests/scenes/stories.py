@@ -16,7 +16,7 @@ import numpy as np
 from edge_runtime.analysis.zones import Zone
 from edge_runtime.scoring.events import Event
 from edge_runtime.tracks import Box
-from tests.scenes import daily, lens
+from tests.scenes import daily, lens, things
 from tests.scenes.people import Mark, Walker, tall_at
 from tests.scenes.truth import Scene, Span, chained
 
@@ -38,6 +38,7 @@ class Bag:
     end: float
     box: Box
     hidden: float = 0.0
+    colour: tuple[int, int, int] = things.BROWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,19 +259,22 @@ def object_left(rng: Rng, speaks: bool) -> Story:
     who = visits(4, rng.uniform(5, 8), x=0.5, **_someone(rng))
     placed = who.marks[1].at + 1.0
     hidden = float(rng.choice((0.0, 0.0, 0.5)))
-    bag = Bag(
-        placed, 46.0 if speaks else who.marks[2].at - 1.0, _bag_box(rng, who.marks[1].y), hidden
-    )
+    colour = (things.BROWN, things.BLACK, things.GREY)[int(rng.integers(3))]
+    taken = 46.0 if speaks else who.marks[2].at - 1.0
+    bag = Bag(placed, taken, _bag_box(rng, who.marks[1].y), hidden, colour)
     left = _gone_far(who, bag.box)
     way, start = int(rng.choice((-1, 1))), rng.uniform(24, 27)
     other = rng.choice((0, 1))
     others = (
         passes(start, y=0.66, look=3, way=way) if other else visits(start, 9, x=0.35, y=0.7, look=3)
     )  # fmt: skip
+    seed = int(rng.integers(99))
     lenses: tuple[Scene, ...] = (
-        chained(), daily.light(20.0, 60.0, 0.8), daily.patch(17.0, 60.0, 1.5, int(rng.integers(99))),
-        daily.patch(17.0, 60.0, 0.6, int(rng.integers(99))),
-    )  # fmt: skip
+        chained(),
+        daily.light(20.0, 60.0, 0.8),
+        daily.patch(17.0, 60.0, 1.5, seed),
+        daily.patch(17.0, 60.0, 0.6, seed),
+    )
     weather = lenses[int(rng.integers(4))]
     bags = (bag,) if speaks or rng.random() < 0.5 else ()
     events = _event("object-left", left, 46.0, 8.0) if speaks else ()
@@ -315,14 +319,22 @@ def camera_health(rng: Rng, speaks: bool) -> Story:
     span = Span(start, start + 1.0, start + 9)
     seed = int(rng.integers(1000))
     tampering: tuple[Scene, ...] = (
-        lens.cover(span), lens.cover(span, hand=True), lens.spray(replace(span, full=start + 3), seed),
-        lens.defocus(span), lens.turn(span), lens.freeze(start, start + 9), lens.glare(span),
-        lens.dusk(span), lens.interference(span, seed),
-    )  # fmt: skip
+        lens.cover(span),
+        lens.cover(span, hand=True),
+        lens.spray(replace(span, full=start + 3), seed),
+        lens.defocus(span),
+        lens.turn(span),
+        lens.freeze(start, start + 9),
+        lens.glare(span),
+        lens.dusk(span),
+        lens.interference(span, seed),
+    )
     days: tuple[Scene, ...] = (
-        daily.light(start, start + 5), daily.headlights(start, start + 8, seed),
-        daily.close_person(span, seed), chained(),
-    )  # fmt: skip
+        daily.light(start, start + 5),
+        daily.headlights(start, start + 8, seed),
+        daily.close_person(span, seed),
+        chained(),
+    )
     chosen = tampering if speaks else days
     change = chosen[seed % len(chosen)]
     events = change(())[1]

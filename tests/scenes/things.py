@@ -45,8 +45,13 @@ def _placed(
     return scene
 
 
-def draw_bag(image: Image, box: Box) -> Image:
+BROWN, BLACK, GREY = (38, 34, 58), (24, 24, 25), (92, 88, 84)
+"""Colours of bags, in blue, green and red."""
+
+
+def draw_bag(image: Image, box: Box, colour: tuple[int, int, int] = BROWN) -> Image:
     """`image` with the bag in it, in memory of its own."""
+    lid, pocket_edge = ([round(part * each) for each in colour] for part in (1.55, 0.6))
     height, width = image.shape[:2]
     x1, x2 = round(box[0] * width), round(box[2] * width)
     y1, y2 = round(box[1] * height), round(box[3] * height)
@@ -59,8 +64,8 @@ def draw_bag(image: Image, box: Box) -> Image:
     body = y1 + high // 3
     cv2.ellipse(result, ((x1 + x2) // 2, body), (wide // 4, high // 3), 0, 180, 360,
                 (24, 26, 34), max(wide // 16, 1), cv2.LINE_AA)  # fmt: skip
-    cv2.rectangle(result, (x1, body), (x2, y2), (38, 34, 58), cv2.FILLED)
-    cv2.rectangle(result, (x1, body), (x2, body + high // 8), (60, 54, 88), cv2.FILLED)
+    cv2.rectangle(result, (x1, body), (x2, y2), colour, cv2.FILLED)
+    cv2.rectangle(result, (x1, body), (x2, body + high // 8), lid, cv2.FILLED)
     pocket = (x1 + wide // 5, body + high // 4), (x2 - wide // 5, y2 - high // 8)
-    cv2.rectangle(result, *pocket, (22, 20, 36), max(wide // 32, 1), cv2.LINE_AA)
+    cv2.rectangle(result, *pocket, pocket_edge, max(wide // 32, 1), cv2.LINE_AA)
     return result

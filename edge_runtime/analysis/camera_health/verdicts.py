@@ -80,13 +80,11 @@ def _structure(
     reference: Reference,
 ) -> Condition | None:
     """What has become of the structure that the reference has."""
-    if like.gain <= 0.15 and like.energy <= 0.15:
-        return Condition.COVERED
-    # Less light leaves a fainter picture, but the same one.
-    if like.gain <= 0.35 and like.energy <= 0.2 and like.coarse <= 0.5:
+    if _faint(like):
         return Condition.COVERED
     sharp = min(like.detail, like.energy) / max(like.gain * like.gain, 0.01)
-    if like.coarse >= 0.75 and like.gain >= 0.3 and sharp <= 0.4:
+    same = like.coarse >= 0.75 or like.matched >= 0.5  # but for somebody who stands in it
+    if same and like.gain >= 0.3 and sharp <= 0.4:
         return Condition.DEFOCUSED
     if like.matched > 0.4:
         return None
@@ -98,6 +96,12 @@ def _structure(
     if blind.sum() >= _BLIND_SHARE * like.textured.sum():
         return Condition.COVERED
     return None
+
+
+def _faint(like: Likeness) -> bool:
+    """Whether hardly anything is left; less light leaves a fainter picture, but the same one."""
+    gone = like.gain <= 0.15 and like.energy <= 0.15
+    return gone or (like.gain <= 0.35 and like.energy <= 0.2 and like.coarse <= 0.5)
 
 
 def _moved(now: Measures, like: Likeness, still: NDArray[np.bool_], reference: Reference) -> bool:
