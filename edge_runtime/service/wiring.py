@@ -29,7 +29,7 @@ from edge_runtime.rules.rule import Rule
 from edge_runtime.rules.switch import Rests, Switched
 from edge_runtime.service.album import FOLDER_NAME, Album, Limits
 from edge_runtime.service.models import HeadModels
-from edge_runtime.service.pipeline import Looks, Pipeline
+from edge_runtime.service.pipeline import KnowsFaces, Looks, Pipeline
 from edge_runtime.service.ruling import asking_for_faces, looks_for_things, rule_of
 from edge_runtime.service.second_look import Examiner, SecondLook
 from edge_runtime.service.snapshots import SURE_ENOUGH
@@ -86,7 +86,7 @@ def pipeline(
     lap: Lap = no_lap,
     *,
     rests: Rests | None = None,
-    faces: SecondLook | None = None,
+    faces: KnowsFaces | None = None,
 ) -> Pipeline:
     """The way of `camera`'s frames through `detector` and `rules`, but for those in `rests`."""
     tracker = TrackerSettings(threshold=model.threshold, thresholds=dict(model.thresholds))

@@ -82,7 +82,7 @@ class Faces:
     covered: frozenset[int]
     _known: dict[int, Face] = field(default_factory=dict)
 
-    def step(self, frame: Frame, tracks: tuple[Track, ...]) -> Mapping[int, Face]:
+    def step(self, frame: Frame, tracks: Sequence[Track]) -> Mapping[int, Face]:
         """The faces of `tracks`."""
         for track in tracks:
             known = self._known.get(track.id)
@@ -112,14 +112,8 @@ def play(story: Story, room: Room, seed: int, fps: float = 10.0) -> list[Alarm]:
         }
     )
     model = ModelSettings(Path("truth.tflite"), labels=_LABELS)
-    import inspect
-
-    kw = (
-        {"faces": Faces(seer, story.covered)}
-        if "faces" in inspect.signature(wiring.pipeline).parameters
-        else {}
-    )
-    pipeline = wiring.pipeline(camera, (rule,), model, seer, **kw)
+    faces = Faces(seer, story.covered)
+    pipeline = wiring.pipeline(camera, (rule,), model, seer, faces=faces)
     told: list[Alert] = []
     frames, _ = story.lens(_pictures(story, room, seer, fps))
     for number, (now, image) in enumerate(frames):
