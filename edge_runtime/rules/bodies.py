@@ -16,12 +16,13 @@ def distinct(tracks: Iterable[Track]) -> list[Track]:
     """`tracks` without those that are a second box on the body of an earlier one."""
     kept: list[Track] = []
     for track in tracks:
-        if not any(_same_body(track.box, other.box) for other in kept):
+        if not any(same_body(track.box, other.box) for other in kept):
             kept.append(track)
     return kept
 
 
-def _same_body(a: Box, b: Box) -> bool:
+def same_body(a: Box, b: Box) -> bool:
+    """Whether two boxes are around one body."""
     across = min(a[2], b[2]) - max(a[0], b[0])
     down = min(a[3], b[3]) - max(a[1], b[1])
     if across <= 0 or down <= 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
+from edge_runtime.rules.bodies import distinct, same_body
 from edge_runtime.rules.incidents import Claim, Incidents, Timing
 from edge_runtime.rules.watch import Watch
 from edge_runtime.scene import Scene
@@ -40,25 +41,35 @@ class _People:
         """The tracks that are `here`, by the number under which their person is known."""
         now = scene.timestamp
         self._people = {s: p for s, p in self._people.items() if now - p.last <= self._grace}
-        live = {track.id for track in scene.tracks}
+        here = distinct(here)
+        seen, live = ({track.id for track in tracks} for tracks in (here, scene.tracks))
         by_track = {person.track: person for person in self._people.values()}
         named = {}
         for track in here:
-            person = by_track.get(track.id) or self._heir(track, live)
+            person = by_track.get(track.id) or self._heir(track, seen, live)
             if person is None:
                 person = self._people[track.id] = _Person(track.id, track.id, track.box, now)
             person.track, person.box, person.last = track.id, track.box, now
             named[person.subject] = track
         return named
 
-    def _heir(self, track: Track, live: set[int]) -> _Person | None:
-        """The person whose track ended where `track` has begun, the latest seen of several."""
+    def _heir(self, track: Track, seen: set[int], live: set[int]) -> _Person | None:
+        """The person whose track ended where `track` has begun, the latest seen of several.
+
+        Of two boxes on one body the second may be the one that stays.
+        """
         lost = [
             person
             for person in self._people.values()
-            if person.track not in live
-            and 0 <= track.first_seen - person.last <= self._grace
-            and _near(person.box, track.box)
+            if person.track not in seen
+            and (
+                same_body(person.box, track.box)
+                or (
+                    person.track not in live
+                    and track.first_seen >= person.last
+                    and _near(person.box, track.box)
+                )
+            )
         ]
         return max(lost, key=lambda person: person.last, default=None)
 
