@@ -7,7 +7,6 @@ rules against themselves.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -36,9 +35,8 @@ def draft(what: Replay, title: str, *, tracks: bool, progress: bool) -> str:
     started: dict[str, AlertData] = {}
     events: list[dict[str, Any]] = []
     walks = _Walks()
-    shared = {
-        kind for kind, count in Counter(rule.kind for rule in what.rules).items() if count > 1
-    }
+    kinds = [str(rule.kind) for rule in what.rules]
+    shared = {kind for kind in kinds if kinds.count(kind) > 1}
 
     def hear(event: AlertEvent) -> None:
         told = event.data
