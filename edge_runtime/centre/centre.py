@@ -23,7 +23,6 @@ from edge_runtime.centre.store import Recorded, Store, printable
 from edge_runtime.messaging.connection import (
     NETWORK_SECONDS,
     Connection,
-    Message,
     Received,
     Session,
 )
@@ -149,7 +148,7 @@ class Centre:
         if self._waiting and now >= self._next_try:
             self._record(connection)
         for chain, told in self._acknowledgements.due(now):
-            self._send(connection, acknowledgement(chain, told))
+            connection.publish(acknowledgement(chain, told))
         if now >= self._next_asks and self._pauses is None:
             self._next_asks = now + max(self._pace.patience / 3, 0.05)
             self._ask(connection)
@@ -204,7 +203,7 @@ class Centre:
             return
         for ask in asks:
             _log.info("%s is asked for the alerts from %d to %d", ask.chain, ask.first, ask.last)
-            self._send(connection, self._asker.resend(ask.chain, ask.id, ask.first, ask.last, now))
+            connection.publish(self._asker.resend(ask.chain, ask.id, ask.first, ask.last, now))
 
     def _database_failed(self, error: StoreError) -> None:
         if isinstance(error, DatabaseUrlError):
@@ -219,9 +218,6 @@ class Centre:
         if self._pauses is not None:
             _log.info("the database works again")
             self._pauses = None
-
-    def _send(self, connection: Connection, message: Message) -> None:
-        connection.publish(message)
 
     def _turn(self, connection: Connection, timeout: float) -> None:
         if connection.turn(self._wakened.fileno(), timeout):

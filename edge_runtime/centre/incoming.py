@@ -99,6 +99,9 @@ class Batch:
     refused: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
+HIGHEST = 2**53
+"""Of an alert's number: a million a second for 285 years. One that reaches the largest integer of a
+database would leave no room to count on."""
 _Pair = Annotated[tuple[Sequence, Sequence], Field(strict=False)]
 
 
@@ -164,8 +167,10 @@ def read_arrival(message: Received) -> Arrival:
     event = read_alert(message.payload, message.topic)
     device, epoch, sequence = event.id.rsplit("/", 2)
     site = event.source.partition("/")[0]
-    chain = ChainKey(site, device, int(epoch))
-    return Arrival(chain, int(sequence), event, message.payload)
+    chain, number = ChainKey(site, device, int(epoch)), int(sequence)
+    if number > HIGHEST:
+        raise WireError(f"sequence: no device gives a number above {HIGHEST}")
+    return Arrival(chain, number, event, message.payload)
 
 
 def read_dropped(device: Device, payload: bytes) -> DroppedData:
@@ -173,6 +178,8 @@ def read_dropped(device: Device, payload: bytes) -> DroppedData:
     dropped = Dropped.read(payload)
     if dropped.source != str(device):
         raise WireError("source: it is not the device on whose topic it came")
+    if any(each.last > HIGHEST for each in dropped.data.ranges):
+        raise WireError(f"data.ranges: no device gives a number above {HIGHEST}")
     return dropped.data
 
 

@@ -42,7 +42,13 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 _Seconds = Annotated[float, Field(ge=0)]
 _Text = Annotated[str, Field(max_length=1000)]
 _Moment = Annotated[
-    str, Field(max_length=40, json_schema_extra={"format": "date-time"}), BeforeValidator(_moment)
+    str,
+    Field(
+        max_length=40,
+        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$",
+        json_schema_extra={"format": "date-time"},
+    ),
+    BeforeValidator(_moment),
 ]
 
 

@@ -8,7 +8,6 @@ first stored alert to the last.
 from __future__ import annotations
 
 import argparse
-import re
 import sqlite3
 import sys
 import tempfile
@@ -19,18 +18,11 @@ from pathlib import Path
 
 from edge_runtime.centre.database import open_database
 from edge_runtime.centre.view import look
-from tests.bank import SHIPPED
 from tests.broker import Broker, wait_for
 from tests.centre import Chain, EmulatedDevice
-from tests.faults.kills import Process
+from tests.faults.kills import SHIPPED_LIMITS, Process
 
 _DEVICES = 100
-_LIMITS = re.compile(r"^(?:max_\w+|autosave_\w+|set_tcp_nodelay) .*$", re.MULTILINE)
-
-
-def shipped_limits() -> list[str]:
-    """The lines of the shipped mosquitto.conf that say how much and how often."""
-    return _LIMITS.findall((SHIPPED / "mosquitto.conf").read_text(encoding="utf-8"))
 
 
 @contextmanager
@@ -62,7 +54,7 @@ def _stored(folder: Path) -> int:
 def measure(folder: Path, alerts: int, extra: list[str]) -> float:
     """Alerts a second, of so many."""
     chains = [Chain(device=f"cam-{number}") for number in range(_DEVICES)]
-    with Broker(extra=[*shipped_limits(), *extra]) as broker:
+    with Broker(extra=[*SHIPPED_LIMITS, *extra]) as broker:
         with _centre(folder, broker):
             pass  # From now on the broker queues.
         with EmulatedDevice(broker, chains[0]) as device:

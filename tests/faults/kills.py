@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -28,9 +29,14 @@ from typing import Protocol
 
 from edge_runtime.centre.database import open_database
 from edge_runtime.centre.view import look
+from tests.bank import SHIPPED
 from tests.broker import Broker, wait_for
 from tests.faults.committing import WITNESS
 
+SHIPPED_LIMITS = re.findall(
+    r"(?m)^(?:max_|autosave_|set_tcp_nodelay).*$", (SHIPPED / "mosquitto.conf").read_text()
+)
+"""What the shipped mosquitto.conf says of how much and how often."""
 _PROGRESS_SECONDS = 90.0
 _DRAIN_SECONDS = 180.0
 _STRIKES = (
@@ -147,7 +153,7 @@ class World:
 
     def __init__(self, folder: Path, device: Callable[[Path, Broker], Device]) -> None:
         self._stack = ExitStack()
-        self.broker = self._stack.enter_context(Broker())
+        self.broker = self._stack.enter_context(Broker(extra=SHIPPED_LIMITS))
         self.database = folder / "centre.sqlite"
         config = folder / "centre.toml"
         config.write_text(

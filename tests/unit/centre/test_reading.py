@@ -65,6 +65,12 @@ def test_an_alert_comes_back_as_it_was_made() -> None:
         assert read_alert(made(alert).to_json().encode(), TOPIC) == made(alert)
 
 
+@pytest.mark.parametrize("time", ["1790000000", "2026-09-21", "2026-09-21 14:13:20z"])
+def test_a_time_that_is_not_in_the_form_of_rfc_3339_is_refused(time: str) -> None:
+    with pytest.raises(WireError, match="time"):
+        read_alert(changed(time=time))
+
+
 def test_how_the_json_is_laid_out_does_not_matter() -> None:
     assert read_alert(json.dumps(json.loads(made().to_json()), indent=2), TOPIC) == made()
 

@@ -252,6 +252,23 @@ def test_what_is_refused_is_counted_and_nowhere_else(store: Store) -> None:
             assert connection.execute(select(table)).all() == []
 
 
+def test_a_number_that_no_device_can_reach_is_refused(store: Store) -> None:
+    chain = Chain()
+    (alert,) = chain.grow(1)
+    document = json.loads(chain.dropped(1, 1))
+    (given_up,) = document["data"]["ranges"]
+    for last in (2**53 + 1, 2**63 - 1):
+        given_up |= {"to": last, "count": {"high": last}}
+        dropped = told(chain, "dropped", json.dumps(document))
+        far = forged(alert, id=f"atm-1/{EPOCH}/{last}", sequence=str(last))
+        assert set(read_batch(dropped + far).refused) == {"dropped", "alert"}
+        record(store, dropped, far)
+    given_up |= {"to": 2**53, "count": {"high": 2**53}}
+    recorded = record(store, told(chain, "dropped", json.dumps(document)))
+    assert acknowledged(recorded) == 2**53
+    assert store.asks(1e9, 3.0, 5.0, 60.0) == []
+
+
 def test_what_the_broker_had_kept_is_not_heard_now(store: Store) -> None:
     chain = Chain()
     for payload, kept, now in (("online", False, 5.0), ("offline", True, 9.0)):
