@@ -31,6 +31,7 @@ def parts(minutes: float) -> dict[str, Callable[[], Any]]:
     """What can be measured, in the order of the page's rows; the long one comes last in time."""
     return {
         "frame": frame_path.measure,
+        "rules": frame_path.everything,
         "commit": alert_latency.arrival_to_commit,
         "puback": alert_latency.commit_to_puback,
         "start": daemon.start,
