@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import exp
 from typing import Any
 
 import cv2
@@ -38,11 +39,14 @@ _INTERVAL = 0.25
 _MOVED = 10
 """By how many grey levels a pixel differs that has not kept still."""
 _BLUR = (3, 3)
-_STILL_LOOKS = 8
-"""Looks for which a pixel has to keep still before it is believed: two seconds."""
-_LEARN_LOOKS = 4
-_FOLLOW, _FORGET = 0.05, 0.008
-"""How fast the memory follows the daylight, and what has changed and is no object; per look."""
+_STILL_SECONDS = 2.0
+"""For so long a pixel has to keep still before it is believed."""
+_LEARN_SECONDS = 1.0
+_FOLLOW_SECONDS, _FORGET_SECONDS = 5.0, 30.0
+"""Time constants with which the memory follows the daylight, and what has changed and is no
+object."""
+_LONGEST_STEP = 2.0
+"""After a gap in the frames nobody knows what kept still meanwhile."""
 _NEW_LIGHT = 0.4
 """From this part of the picture on, a change is one of the light or of the camera."""
 _GONE_SECONDS = 1.5
@@ -111,8 +115,8 @@ class _Memory:
     """Where the empty scene has been seen."""
     recent: NDArray[np.int16]
     """The picture of the last second."""
-    still: NDArray[np.uint8]
-    """Looks since it moved, up to 255."""
+    still: NDArray[np.float32]
+    """Seconds since it moved."""
 
     @classmethod
     def of(cls, picture: Picture) -> _Memory:
@@ -121,7 +125,7 @@ class _Memory:
             Picture(grey.astype(np.float32), picture.colours.astype(np.float32)),
             np.zeros(grey.shape, np.bool_),
             grey.astype(np.int16),
-            np.zeros(grey.shape, np.uint8),
+            np.zeros(grey.shape, np.float32),
         )
 
 
@@ -143,13 +147,14 @@ class StillObjects:
         now = frame.timestamp
         if now - self._looked < _INTERVAL - 1e-3:
             return self._told
-        self._looked = now
+        elapsed, self._looked = min(now - self._looked, _LONGEST_STEP), now
         picture = _shrink(frame.image)
         grey = picture.grey
         if self._memory is None or self._memory.known.shape != grey.shape:
             self._memory, self._things = _Memory.of(picture), []
         people = self._people(tuple(tracks), grey.shape, now)
-        self._look(self._memory, picture, people, now)
+        _keep_recent(self._memory, picture, people, elapsed)
+        self._look(self._memory, picture, people, now, elapsed)
         height, width = grey.shape
         self._told = tuple(
             StillObject(
@@ -163,11 +168,11 @@ class StillObjects:
         )
         return self._told
 
-    def _look(self, memory: _Memory, picture: Picture, people: Mask, now: float) -> None:
-        """One look: compare, decide, learn."""
-        now_levels = picture.grey.astype(np.int16)
-        _keep_recent(memory, now_levels, people)
-        difference = now_levels - memory.background.grey
+    def _look(
+        self, memory: _Memory, picture: Picture, people: Mask, now: float, elapsed: float
+    ) -> None:
+        """One look, `elapsed` seconds after the last: compare, decide, learn."""
+        difference = picture.grey - memory.background.grey
         free = memory.known & ~people
         sample = difference[::3, ::3][free[::3, ::3]]
         light = float(np.median(sample)) if sample.size else 0.0
@@ -177,15 +182,15 @@ class StillObjects:
             self._new_light(memory, picture, free, light)
             return
         kept = self._decide(memory, picture, changed, people, now)
-        quiet = ~people & ~kept & (memory.still >= _LEARN_LOOKS)
-        _learn(memory, picture, away, quiet)
+        quiet = ~people & ~kept & (memory.still >= _LEARN_SECONDS)
+        _learn(memory, picture, away, quiet, elapsed)
 
     def _decide(
         self, memory: _Memory, picture: Picture, changed: Mask, people: Mask, now: float
     ) -> Mask:
         """Bring the things up to date; return the pixels that must not be learned."""
         kept = np.zeros(changed.shape, np.bool_)
-        still = (changed & (memory.still >= _STILL_LOOKS)).astype(np.uint8)
+        still = (changed & (memory.still >= _STILL_SECONDS)).astype(np.uint8)
         closed = cv2.morphologyEx(still, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
         _, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
         least, most = (part * changed.size for part in _limits(self._settings))
@@ -220,8 +225,7 @@ class StillObjects:
         if judgement is None:
             return
         x1, y1, x2, y2 = box
-        looks = float(np.median(memory.still[y1:y2, x1:x2]))
-        since = now - min(looks, 20.0) * _INTERVAL
+        since = now - min(float(np.median(memory.still[y1:y2, x1:x2])), 5.0)
         thing = _Thing(self._next_id, judgement.change, box, area, since, now, judgement.sure)
         self._things.append(thing)
         self._next_id += 1
@@ -249,7 +253,7 @@ class StillObjects:
 
         Things stay what they are: behind them the memory only becomes as much brighter.
         """
-        settled = memory.still >= _LEARN_LOOKS
+        settled = memory.still >= _LEARN_SECONDS
         if np.mean(settled[free]) < 0.8:
             return
         kept = np.zeros(free.shape, np.bool_)
@@ -305,20 +309,22 @@ def _pairs(a: Picture, b: Picture) -> tuple[tuple[NDArray[Any], NDArray[Any]], .
     return (a.grey, b.grey), (a.colours, b.colours)
 
 
-def _keep_recent(memory: _Memory, levels: NDArray[np.int16], people: Mask) -> None:
+def _keep_recent(memory: _Memory, picture: Picture, people: Mask, elapsed: float) -> None:
     """Count for each pixel how long it has kept still; behind people the count stands."""
+    levels = picture.grey.astype(np.int16)
     step = levels - memory.recent
     moved = np.abs(step) > _MOVED
-    memory.still[~moved & ~people & (memory.still < 255)] += 1
+    memory.still += np.float32(elapsed) * ~(moved | people)
     memory.still[moved] = 0
     memory.recent += np.clip(step, -1, 1)
     memory.recent[moved] = levels[moved]
 
 
-def _learn(memory: _Memory, picture: Picture, away: Mask, quiet: Mask) -> None:
+def _learn(memory: _Memory, picture: Picture, away: Mask, quiet: Mask, elapsed: float) -> None:
     """Let the memory follow the daylight where it is `quiet`, and learn what is new there."""
     new = quiet & ~memory.known
-    for share, where in ((_FOLLOW, ~away), (_FORGET, away), (1.0, new)):
+    follow, forget = (1 - exp(-elapsed / each) for each in (_FOLLOW_SECONDS, _FORGET_SECONDS))
+    for share, where in ((follow, ~away), (forget, away), (1.0, new)):
         mask = (quiet & where).view(np.uint8)
         for known, seen in _pairs(memory.background, picture):
             cv2.accumulateWeighted(seen, known, share, mask=mask)

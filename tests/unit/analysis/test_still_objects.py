@@ -1,0 +1,118 @@
+"""What stays behind and what is missing, on a floor that is drawn; light is no thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+from edge_runtime.analysis.still_objects import StillObjects, StillSettings
+from edge_runtime.capture.lobby import room
+from edge_runtime.frame import Frame, Image
+from edge_runtime.scene import Change, StillObject
+from edge_runtime.tracks import Box, Track, TrackState
+from tests.scenes.things import BLACK, BROWN, GREY, draw_bag
+
+SIZE = (480, 270)
+BOX: Box = (0.30, 0.66, 0.37, 0.80)
+FPS = 5.0
+FLOOR: Image = room(*SIZE).astype(np.uint8)
+
+
+def frames(seconds: float, picture: Callable[[float], Image]) -> Iterator[Frame]:
+    """`picture` of each moment with a camera's noise."""
+    rng = np.random.default_rng(3)
+    for number in range(round(seconds * FPS)):
+        now = number / FPS
+        levels = picture(now) + rng.normal(0, 2.5, FLOOR.shape)
+        yield Frame(np.clip(levels, 0, 255).astype(np.uint8), now, now, number)
+
+
+def found(
+    seconds: float, picture: Callable[[float], Image], tracks: tuple[Track, ...] = ()
+) -> tuple[StillObject, ...]:
+    """What is there in the end."""
+    things = StillObjects()
+    told: tuple[StillObject, ...] = ()
+    for frame in frames(seconds, picture):
+        told = things.step(frame, tracks)
+    return told
+
+
+def from_five(then: Image, before: Image = FLOOR) -> Callable[[float], Image]:
+    """`before` for five seconds, and then `then`."""
+    return lambda now: before if now < 5 else then
+
+
+@pytest.mark.parametrize("colour", [BROWN, BLACK, GREY], ids=["brown", "black", "grey"])
+@pytest.mark.parametrize("box", [BOX, (0.60, 0.70, 0.65, 0.77)], ids=["1%", "0.35%"])
+def test_a_bag_that_is_put_down_has_appeared(colour: tuple[int, int, int], box: Box) -> None:
+    (thing,) = found(12, from_five(draw_bag(FLOOR, box, colour)))
+    assert thing.change is Change.APPEARED
+    assert thing.since == pytest.approx(5.0, abs=0.8)
+    assert abs(thing.box[0] - box[0]) < 0.03
+    assert abs(thing.box[3] - box[3]) < 0.05
+
+
+def test_a_bag_that_is_taken_away_has_vanished() -> None:
+    (thing,) = found(12, from_five(FLOOR, draw_bag(FLOOR, BOX)))
+    assert thing.change is Change.VANISHED
+
+
+def test_a_bag_that_is_half_hidden_is_seen() -> None:
+    seen = draw_bag(FLOOR, BOX)
+    seen[:, round(0.335 * SIZE[0]) :] = FLOOR[:, round(0.335 * SIZE[0]) :]
+    assert [t.change for t in found(12, from_five(seen))] == [Change.APPEARED]
+
+
+@pytest.mark.parametrize("gain", [0.55, 0.75, 1.4, 1.8])
+def test_a_shadow_or_a_patch_of_sunlight_that_stays_is_no_thing(gain: float) -> None:
+    mask = np.zeros(FLOOR.shape[:2], np.float32)
+    corners = np.array([(0.2, 0.7), (0.4, 0.7), (0.46, 0.85), (0.24, 0.85)]) * SIZE
+    cv2.fillPoly(mask, [np.round(corners).astype(np.int32)], 1.0, cv2.LINE_AA)
+    soft = cv2.GaussianBlur(mask, (0, 0), 2.0)[..., None]
+    lit = np.clip(FLOOR * (1 + (gain - 1) * soft), 0, 255).astype(np.uint8)
+    assert found(14, from_five(lit)) == ()
+
+
+@pytest.mark.parametrize("gain", [0.6, 1.3])
+def test_a_change_of_the_light_leaves_no_things_and_keeps_those_that_are_there(gain: float) -> None:
+    bag = draw_bag(FLOOR, BOX)
+
+    def picture(now: float) -> Image:
+        scene = FLOOR if now < 4 else bag
+        return np.clip(scene * (gain if now >= 9 else 1.0), 0, 255).astype(np.uint8)
+
+    (thing,) = found(18, picture)
+    assert thing.change is Change.APPEARED
+
+
+def test_whoever_is_tracked_is_no_thing_however_still() -> None:
+    standing = FLOOR.copy()
+    standing[100:250, 200:250] = (40, 60, 90)
+    track = Track(1, "person", (200 / 480, 100 / 270, 250 / 480, 250 / 270), 0.8,
+                  TrackState.CONFIRMED, 0.0, 0.0)  # fmt: skip
+    assert found(12, from_five(standing), (track,)) == ()
+
+
+def test_a_bag_of_which_people_hide_a_part_by_turns_is_one_thing() -> None:
+    things = StillObjects()
+    bag = draw_bag(FLOOR, BOX)
+    ids = set()
+    for frame in frames(20, from_five(bag)):
+        # Somebody walks by: the right half of the bag is behind the box, then the left half.
+        x = 0.6 - 0.05 * (frame.timestamp - 10)
+        passer = Track(1, "person", (x - 0.03, 0.4, x + 0.03, 0.85), 0.8,
+                       TrackState.CONFIRMED, 0.0, 0.0)  # fmt: skip
+        there = (passer,) if frame.timestamp > 10 else ()
+        ids |= {thing.id for thing in things.step(frame, there)}
+    assert ids == {1}
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match="smallest and largest"):
+        StillSettings(smallest=0.5)
+    with pytest.raises(ValueError, match=r"1\.\.255"):
+        StillSettings(level=0)
