@@ -147,15 +147,15 @@ class Centre:
         now = monotonic()
         if self._waiting and now >= self._next_try:
             self._record(connection)
-        for chain, told in self._acknowledgements.due(now):
+        for chain, told in self._acknowledgements.due(now, connection.room):
             connection.publish(acknowledgement(chain, told))
-        if now >= self._next_asks and self._pauses is None:
+        if now >= self._next_asks and connection.free:
             self._next_asks = now + max(self._pace.patience / 3, 0.05)
             self._ask(connection)
 
     def _gather(self, connection: Connection) -> None:
         """Wait for messages, and take all that are there, up to a limit."""
-        self._turn(connection, self._longest_wait())
+        self._turn(connection, self._longest_wait(connection.free))
         count = 0
         while count < len(connection.received) < _MOST_AT_ONCE:
             count = len(connection.received)
@@ -173,12 +173,15 @@ class Centre:
                 self._tell_once(f"the broker refuses what is sent to devices: {answer.name}")
         connection.answers.clear()
 
-    def _longest_wait(self) -> float:
+    def _longest_wait(self, free: bool) -> float:
+        """Seconds until there is something to do; what is to be sent waits for answers first."""
         now = monotonic()
-        waits = [_LONGEST_TURN, self._next_asks - now]
+        waits = [_LONGEST_TURN]
+        if free:
+            waits.append(self._next_asks - now)
         if self._waiting:
             waits.append(self._next_try - now)
-        if (pause := self._acknowledgements.wait(now)) is not None:
+        if free and (pause := self._acknowledgements.wait(now)) is not None:
             waits.append(pause)
         return max(min(waits), 0.0)
 
@@ -197,10 +200,13 @@ class Centre:
     def _ask(self, connection: Connection) -> None:
         now, pace = time.time(), self._pace
         try:
-            asks = self._store.asks(now, pace.patience, pace.ask_every, pace.ask_longest)
+            asks = self._store.asks(
+                now, pace.patience, pace.ask_every, pace.ask_longest, connection.room
+            )
         except StoreError as error:
             self._database_failed(error)
             return
+        self._database_works()
         for ask in asks:
             _log.info("%s is asked for the alerts from %d to %d", ask.chain, ask.first, ask.last)
             connection.publish(self._asker.resend(ask.chain, ask.id, ask.first, ask.last, now))

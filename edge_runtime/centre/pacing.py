@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from edge_runtime.centre.incoming import ChainKey
 from edge_runtime.messaging.wire import Acknowledgement
 
@@ -19,10 +21,11 @@ class AcknowledgementPacer:
         """These are to be sent."""
         self._waiting |= told
 
-    def due(self, now: float) -> list[tuple[ChainKey, Acknowledgement]]:
-        """Those that go out at `now`, monotonic seconds."""
+    def due(self, now: float, most: int) -> list[tuple[ChainKey, Acknowledgement]]:
+        """Those that go out at `now`, monotonic seconds, and `most` of them."""
         self._sent = {key: at for key, at in self._sent.items() if now - at < self._every}
-        ready = [(key, told) for key, told in self._waiting.items() if key not in self._sent]
+        free = ((key, told) for key, told in self._waiting.items() if key not in self._sent)
+        ready = list(islice(free, most))
         for key, _ in ready:
             del self._waiting[key]
             self._sent[key] = now

@@ -20,10 +20,15 @@ from edge_runtime.centre import tables
 from edge_runtime.centre.database import open_database, writing
 from edge_runtime.centre.incoming import Arrival, Batch, ChainKey, Device, Told
 from edge_runtime.centre.standing import Gone, Link, Reason, Standing, advanced, gaps
+from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.messaging.wire import Acknowledgement
 
 WINDOW = 500
 """Alerts of a chain that are looked at at once."""
+
+
+class UnknownDeviceError(EdgeRuntimeError):
+    """A device of which nothing is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Recorded:
         stored: how many alerts are new.
         repeated: how many were there already.
         acknowledgements: what the devices that spoke are to be told.
-        conflicts, breaks: what a person has to be told.
+        conflicts, breaks: what is new, and a person has to be told.
         missing: ranges of which a device said that it has them no more.
         dropped: ranges of which it had not been known that a device gave them up.
         refused: the batch's.
@@ -136,7 +141,9 @@ class Store:
                 _acknowledge(chains[key], recorded)
         return recorded
 
-    def asks(self, now: float, patience: float, every: float, longest: float) -> list[Ask]:
+    def asks(
+        self, now: float, patience: float, every: float, longest: float, most: int = 1000
+    ) -> list[Ask]:
         """What devices are to send again, of each chain with a gap: from its first to its last one.
 
         It counts as asked for at `now`.
@@ -146,12 +153,13 @@ class Store:
             patience: seconds that a gap may last before it is asked for.
             every: seconds until the same is asked for again; doubled each time.
             longest: at most so many.
+            most: how many are asked for.
 
         Raises:
             StoreError: the database cannot be used.
         """
         chains = tables.chains.c
-        asks = []
+        asks: list[Ask] = []
         with writing(self.engine) as connection:
             due = connection.execute(
                 select(tables.chains)
@@ -162,7 +170,7 @@ class Store:
             for row in due:
                 wait = min(every * 2 ** min(max(row.asked_times - 1, 0), 16), longest)
                 unchanged = row.asked_first == row.acked + 1
-                if unchanged and row.asked_at > now - wait:
+                if len(asks) == most or (unchanged and row.asked_at > now - wait):
                     continue
                 first, last = _lacking(connection, row.id, row.acked)
                 key = ChainKey(row.site, row.device, row.epoch)
@@ -190,6 +198,7 @@ class Store:
             do not follow the one before them.
 
         Raises:
+            UnknownDeviceError: nothing was ever stored of it.
             StoreError: the database cannot be used.
         """
         columns = tables.chains.c
@@ -203,6 +212,11 @@ class Store:
                     )
                 )
             ]
+            if not keys:
+                raise UnknownDeviceError(
+                    f"no alert of {device} is known here: SITE/DEVICE is asked for, as devices "
+                    "shows it"
+                )
             for chain in self._lock(connection, keys).values():
                 while (found := _obstacle(connection, chain)) is not None:
                     accepted.append((chain.key, found.first, found.last))
@@ -295,7 +309,6 @@ class Store:
             if stored[place] == arrival.event.hash:
                 recorded.repeated += 1
                 continue
-            recorded.conflicts.append(Conflict(arrival.chain, arrival.sequence))
             conflicts.append(
                 {
                     "chain": place[0],
@@ -305,15 +318,31 @@ class Store:
                     "payload": arrival.payload,
                 }
             )
-        if conflicts:
-            connection.execute(
-                self._dialect.insert(tables.conflicts).on_conflict_do_nothing(), conflicts
-            )
+        recorded.conflicts += self._keep_apart(connection, chains, conflicts)
         return {
             arrival.chain
             for _, arrival in others
             if arrival.sequence <= chains[arrival.chain].standing.sequence
         }
+
+    def _keep_apart(
+        self,
+        connection: Connection,
+        chains: Mapping[ChainKey, _Chain],
+        conflicts: Sequence[dict[str, Any]],
+    ) -> list[Conflict]:
+        """Store rows of `conflicts`: those that were not there."""
+        if not conflicts:
+            return []
+        columns = tables.conflicts.c
+        keys = {chain.id: key for key, chain in chains.items()}
+        added = connection.execute(
+            self._dialect.insert(tables.conflicts)
+            .on_conflict_do_nothing()
+            .returning(columns.chain, columns.sequence),
+            conflicts,
+        )
+        return [Conflict(keys[chain], sequence) for chain, sequence in added]
 
     def _add_dropped(
         self,

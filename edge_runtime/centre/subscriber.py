@@ -196,7 +196,7 @@ class Subscriber:
 
     def _close(self, connection: Connection) -> None:
         """End a connection; what was acknowledged still goes out, if it lives."""
-        self._flush(inf)
+        self._flush(connection, inf)
         self._connection = None
         if connection.failure is None:
             connection.disconnect(1.0)
@@ -204,8 +204,8 @@ class Subscriber:
     def _serve(self, connection: Connection) -> Iterator[ReceivedAlert]:
         while not self._stopping:
             now = monotonic()
-            self._flush(now)
-            pause = self._pacer.wait(now)
+            self._flush(connection, now)
+            pause = self._pacer.wait(now) if connection.free else None
             self._turn(connection, _LONGEST_TURN if pause is None else min(pause, _LONGEST_TURN))
             for topic_filter, why in connection.refusals:
                 raise BrokerRefusedError(
@@ -288,13 +288,13 @@ class Subscriber:
                 epoch=chain.epoch, sequence=standing.sequence, hash=standing.hash
             )
             self._pacer.add({chain: told})
-            self._flush(monotonic())
+            if self._connection is not None:
+                self._flush(self._connection, monotonic())
 
-    def _flush(self, now: float) -> None:
+    def _flush(self, connection: Connection, now: float) -> None:
         """Send the acknowledgements that are due at `now`, monotonic seconds."""
-        if self._connection is not None:
-            for chain, told in self._pacer.due(now):
-                self._connection.publish(acknowledgement(chain, told))
+        for chain, told in self._pacer.due(now, connection.room):
+            connection.publish(acknowledgement(chain, told))
 
     def _position(self, chain: ChainKey) -> _Position:
         return self._positions.setdefault(chain, _Position())

@@ -248,9 +248,14 @@ class Connection:
         return wake in ready
 
     @property
+    def room(self) -> int:
+        """How many more messages the broker lets be in flight."""
+        return max(self.receive_maximum - self.in_flight, 0)
+
+    @property
     def free(self) -> bool:
-        """Whether the broker lets one more message be in flight."""
-        return self.in_flight < self.receive_maximum
+        """Whether it lets one more."""
+        return self.room > 0
 
     def publish(self, message: Message) -> int | None:
         """Send `message`: its number, or None where the broker takes no packet as large."""

@@ -14,7 +14,7 @@ from edge_runtime.alerts.chain import digest
 from edge_runtime.centre import tables
 from edge_runtime.centre.database import DatabaseUrlError, StoreError, reading, writing
 from edge_runtime.centre.incoming import Batch, ChainKey, Device, read_batch
-from edge_runtime.centre.store import WINDOW, Recorded, Store
+from edge_runtime.centre.store import WINDOW, Recorded, Store, UnknownDeviceError
 from edge_runtime.messaging.connection import Received
 from tests.centre import EPOCH, Chain, database_in
 
@@ -172,7 +172,8 @@ def test_a_second_content_is_kept_apart_and_replaces_nothing(store: Store) -> No
     alerts = chain.grow(2)
     record(store, messages(chain, *alerts))
     recorded = record(store, forged(alerts[1], severity="low"), forged(alerts[1], severity="low"))
-    assert [each.sequence for each in recorded.conflicts] == [2, 2]
+    assert [each.sequence for each in recorded.conflicts] == [2]
+    assert record(store, forged(alerts[1], severity="low")).conflicts == []
     assert held(store)[1] == (2, alerts[1].to_json().encode())
     with reading(store.engine) as connection:
         (row,) = connection.execute(select(tables.conflicts)).all()
@@ -217,6 +218,11 @@ def test_gaps_can_be_accepted(store: Store) -> None:
     assert store.accept(device, 300.0) == [(KEY, 1, 2), (KEY, 4, 4), (KEY, 6, 6)]
     assert store.accept(device, 300.0) == []
     assert acknowledged(record(store, messages(chain, alerts[2]))) == 7
+
+
+def test_of_a_device_that_is_not_known_nothing_can_be_accepted(store: Store) -> None:
+    with pytest.raises(UnknownDeviceError, match="no alert of paris-12/atm-9 is known here"):
+        store.accept(Device("paris-12", "atm-9"), 300.0)
 
 
 def test_a_new_epoch_begins_at_one_and_the_old_one_stays(store: Store) -> None:
