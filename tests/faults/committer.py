@@ -14,6 +14,7 @@ from pathlib import Path
 from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.backoff import Backoff
 from edge_runtime.messaging.publisher import Publisher
+from edge_runtime.messaging.receipts import AcknowledgedBy
 from edge_runtime.messaging.settings import MqttSettings
 from edge_runtime.messaging.topics import Topics
 from tests.faults.committing import ORIGIN, WITNESS, Witness, an_alert
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("port", type=int)
     parser.add_argument("--every", type=float, default=0.02, help="seconds; 0: no more alerts")
+    parser.add_argument("--acknowledged-by", type=AcknowledgedBy, default=AcknowledgedBy.CENTRE)
     arguments = parser.parse_args()
     dice = random.Random()
     witness = Witness(arguments.folder / WITNESS)
@@ -34,6 +36,7 @@ def main() -> None:
             MqttSettings("127.0.0.1", "atm-1", port=arguments.port),
             outbox,
             Topics(ORIGIN.site, ORIGIN.device),
+            acknowledged_by=arguments.acknowledged_by,
             resend_after=2.0,
             reconnect=Backoff(0.1, 1.0),
             retry=Backoff(0.2, 1.0),

@@ -10,6 +10,7 @@ order, as it was committed. Ctrl-C ends the killing early, and the rest is as at
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import random
 import re
@@ -29,6 +30,7 @@ from typing import Protocol
 
 from edge_runtime.centre.database import open_database
 from edge_runtime.centre.view import look
+from edge_runtime.messaging.receipts import AcknowledgedBy
 from tests.bank import SHIPPED
 from tests.broker import Broker, wait_for
 from tests.faults.committing import WITNESS
@@ -105,13 +107,16 @@ class Device(Protocol):
 class Committer(Process):
     """`tests/faults/committer.py`."""
 
-    def __init__(self, folder: Path, broker: Broker, every: float) -> None:
+    def __init__(
+        self, folder: Path, broker: Broker, by: AcknowledgedBy = AcknowledgedBy.CENTRE
+    ) -> None:
         self._folder = folder
         self.outbox = folder / "outbox.sqlite"
         self._base = [
-            *(sys.executable, "-m", "tests.faults.committer", str(folder), str(broker.port))
+            *(sys.executable, "-m", "tests.faults.committer", str(folder), str(broker.port)),
+            *("--acknowledged-by", by),
         ]
-        super().__init__(folder / "device.log", [*self._base, "--every", str(every)])
+        super().__init__(folder / "device.log", self._base)
 
     def committed(self) -> dict[int, str | None]:
         lines = (self._folder / WITNESS).read_text().splitlines()
@@ -246,7 +251,7 @@ def run(kills: int, seed: int, device: Callable[[Path, Broker], Device] | None =
     dice = random.Random(seed)
     began = time.monotonic()
     done: Counter[str] = Counter()
-    made = device or (lambda folder, broker: Committer(folder, broker, 0.02))
+    made = device or Committer
     with (
         tempfile.TemporaryDirectory(prefix="edge-kills-") as name,
         World(Path(name), made) as world,
@@ -275,8 +280,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--acknowledged-by",
+        type=AcknowledgedBy,
+        choices=list(AcknowledgedBy),
+        default=AcknowledgedBy.CENTRE,
+        help="broker: its word lets alerts go, which loses some, and shows that this can fail",
+    )
     arguments = parser.parse_args()
-    outcome = run(arguments.kills, arguments.seed)
+    device = functools.partial(Committer, by=arguments.acknowledged_by)
+    outcome = run(arguments.kills, arguments.seed, device)
     killed = ", ".join(f"{name} {count}" for name, count in sorted(outcome.kills.items()))
     sys.stdout.write(
         f"{sum(outcome.kills.values())} kills ({killed}) in {outcome.seconds:.0f} s: "
