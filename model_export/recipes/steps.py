@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
@@ -33,6 +34,9 @@ from model_export.training.loop import Epoch, Schedule
 from model_export.training.statistics import reestimated, unfolded
 from model_export.weights import Trained, load, save
 from model_export.writing import write_whole
+
+if TYPE_CHECKING:
+    from model_export.training.quantization_aware import QuantizationAware
 
 NETWORK, RAW, MODEL, ABOUT = "network.npz", "raw.tflite", "model.tflite", "about.json"
 
@@ -394,32 +398,45 @@ def _float(kit: Kit, source: Made | None) -> tuple[bytes, Trained | None, Range]
 
 
 def _qat(kit: Kit, step: QatStep, source: Made | None) -> Result:
-    from model_export.training.quantization_aware import train_quantization_aware
-
     whole = kit_start(kit) if source is None else source.trained()
-    if kit.boxes:
-        raise ExportError(
-            f"the step {step.name} trains with rounding, which is done for classifiers only: "
-            'do = "quantize" quantizes detectors'
-        )
-    schedule = Schedule(step.epochs, step.learning_rate, step.patience, averaged=False)
-    made = train_quantization_aware(
-        whole,
-        *kit.pictures(whole.network.backbone.input),
-        Plan(
-            None,
-            schedule,
-            step.batch,
-            imbalance=step.imbalance,
-            augmentation=_augmentation(step),
-            seed=kit.recipe.seed,
-        ),
-        io=step.io,
-        epoch=_telling(kit, step.name, step.epochs),
-    )
+    made = _with_rounding(kit, step, whole)
     return Result(
         f"trained with rounding for {len(made.epochs)} epochs, int8, {step.io} in and out",
         _range(whole.network),
         model=made.model,
         epochs=made.epochs,
+    )
+
+
+def _with_rounding(kit: Kit, step: QatStep, whole: Trained) -> QuantizationAware:
+    from model_export.training.quantization_aware import (
+        train_quantization_aware,
+        train_quantization_aware_detector,
+    )
+
+    schedule = Schedule(step.epochs, step.learning_rate, step.patience, averaged=False)
+    augmentation, seed = _augmentation(step), kit.recipe.seed
+    tell = _telling(kit, step.name, step.epochs)
+    picture = whole.network.backbone.input
+    if kit.boxes:
+        return train_quantization_aware_detector(
+            whole,
+            *kit.scenes(picture),
+            DetectionPlan(None, schedule, step.batch, augmentation=augmentation, seed=seed),
+            io=step.io,
+            epoch=tell,
+        )
+    return train_quantization_aware(
+        whole,
+        *kit.pictures(picture),
+        Plan(
+            None,
+            schedule,
+            step.batch,
+            imbalance=step.imbalance,
+            augmentation=augmentation,
+            seed=seed,
+        ),
+        io=step.io,
+        epoch=tell,
     )
