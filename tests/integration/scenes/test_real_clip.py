@@ -14,7 +14,10 @@ from edge_runtime.frame import Frame
 from edge_runtime.inference.model import load_detector
 from edge_runtime.service import models, wiring
 from tests.daemon import Daemon, camera
+from tests.scenes.people import clip_room
 from tests.scenes.sources import clip as frames_of
+from tests.scenes.stories import visits
+from tests.scenes.truth import Frames
 from tests.segments import FPS, TOLERANCE, VISITS, assert_are_the_visits
 
 NIGHT = datetime(2026, 11, 25, 23, 0, tzinfo=UTC).timestamp()
@@ -53,14 +56,14 @@ kind = "person-down"
 """
 
 
-def told(config: Config, clip: Path, wall: float) -> list[Alert]:
-    """All that is told of the whole clip, begun at `wall`."""
+def told(config: Config, frames: Frames, wall: float = NOON) -> list[Alert]:
+    """All that is told of `frames`, begun at `wall`."""
     (settings,) = config.cameras
     with models.borrowed(config.model) as model:
         detector = load_detector(wiring.sought(model.settings, config.rules))
         pipeline = wiring.pipeline(settings, config.rules, model.settings, detector)
     alerts: list[Alert] = []
-    for number, (now, image) in enumerate(frames_of(clip)):
+    for number, (now, image) in enumerate(frames):
         alerts += pipeline.step(Frame(image, now, wall + now, number)).alerts
     return alerts + pipeline.finish("camera ended")
 
@@ -74,7 +77,7 @@ def test_all_rules_tell_what_follows_from_who_is_in_view_and_nothing_else(
     clip: Path, detector: str, tmp_path: Path
 ) -> None:
     config = load(Daemon(tmp_path, [detector, camera("atm", clip), RULES]).config)
-    alerts = told(config, clip, NIGHT)
+    alerts = told(config, frames_of(clip), NIGHT)
     assert_are_the_visits(of(alerts, "intrusion"))
     long = [(a, b) for a, b in VISITS if b - a >= LONG * FPS]
     assert len(long) == 3
@@ -87,3 +90,25 @@ def test_all_rules_tell_what_follows_from_who_is_in_view_and_nothing_else(
         if alert.rule == "loitering" and alert.state is AlertState.STARTED:
             assert alert.decided_after == pytest.approx(LONG, abs=0.2)
     assert {alert.rule for alert in alerts} == {"intrusion", "loitering"}
+
+
+def test_at_noon_nobody_intrudes(clip: Path, detector: str, tmp_path: Path) -> None:
+    config = load(Daemon(tmp_path, [detector, camera("atm", clip), RULES]).config)
+    assert told(config, frames_of(clip, 0.0, 20.0)) == []
+
+
+@pytest.mark.parametrize("joined", [True, False], ids=["joined", "alone"])
+def test_a_second_person_beside_the_customer_is_told(
+    clip: Path, detector: str, tmp_path: Path, joined: bool
+) -> None:
+    """The other is cut out of another visit, and as high as one is who stands there."""
+    room = clip_room(clip, (768, 432))
+    other = (visits(3.0, 8.0, x=0.3, y=0.97, look=3),) if joined else ()
+    frames = ((now, room.paint(now, other, image)[0]) for now, image in frames_of(clip, 24.0, 19.0))
+    rule = '[[rules]]\nkind = "second-person"\n'
+    config = load(Daemon(tmp_path, [detector, camera("atm", clip), rule]).config)
+    alerts = told(config, frames)
+    assert [str(alert.state) for alert in alerts] == (["started", "ended"] if joined else [])
+    if joined:
+        begun = alerts[0].timestamp + alerts[0].decided_after
+        assert other[0].marks[0].at < begun < other[0].marks[1].at + 3.0
