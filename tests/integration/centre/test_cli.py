@@ -77,6 +77,7 @@ def test_it_runs_tails_and_shows(
         (["run", "-c", "{offline}"], "has no table [mqtt]"),
         (["run", "-c", "{wrong}"], "wrong.toml:2: databse: "),
         (["run", "-c", "{keyless}"], "holds no Ed25519 private key"),
+        (["run", "-c", "{silent}"], "the password file"),
         (["tail", "-c", "{offline}", "--since", "soon"], "--since 'soon' is no time"),
         (["accept", "atm-1", "-c", "{offline}"], "SITE/DEVICE is asked for"),
         (["devices", "-c", "{elsewhere}"], "is given as sqlite:///file"),
@@ -88,6 +89,9 @@ def test_what_a_person_does_wrong_is_told_in_a_sentence(
     files = {
         "offline": 'database = "sqlite:///centre.sqlite"\n',
         "wrong": 'database = "sqlite:///centre.sqlite"\ndatabse = "x"\n',
+        "silent": 'database = "sqlite:///c.sqlite"\n[mqtt]\nhost = "localhost"\n'
+        'username = "centre"\npassword_file = "empty.toml"\n',
+        "empty": "",
         "elsewhere": 'database = "mysql://x"\n',
         "keyless": 'database = "sqlite:///c.sqlite"\ncommand_key = "keyless.toml"\n'
         '[mqtt]\nhost = "localhost"\n',
