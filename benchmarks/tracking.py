@@ -30,9 +30,9 @@ from edge_runtime.tracks import Box, TrackState
 from tests.scenes import recorded
 from tests.scenes.walkers import LEAST_SEEN, PLACES, SIZE, Look, World, worlds
 
-TUNED_ON = tuple(range(1, 7))
+TUNED_ON = tuple(range(1, 13))
 """Seeds of the worlds on which thresholds were chosen, of ours and of the others."""
-REPORTED_ON = tuple(range(101, 113))
+REPORTED_ON = tuple(range(101, 109))
 _ABOUT_TEN = range(9, 12)
 THRESHOLD = 0.5
 """Score that begins a track, for all of them."""
@@ -75,7 +75,7 @@ def bytetrack(fps: float, least: float = 0.1, matching: float = 0.9, buffer: flo
 def norfairs(
     fps: float,
     distance: str = "euclidean",
-    threshold: float = 0.05,
+    threshold: float = 0.1,
     patience: float = 2.0,
     least: float = THRESHOLD * CONTINUE_FRACTION,
 ) -> Follow:

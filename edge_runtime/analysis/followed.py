@@ -12,11 +12,11 @@ from edge_runtime.analysis.boxes import iou
 from edge_runtime.analysis.motion_model import Coordinate, Step
 from edge_runtime.tracks import Box, Track, TrackState
 
-_ERROR = 0.06
+_ERROR = 0.07
 """Standard deviation of a detection's middle, by the object's longer side."""
 _UPRIGHT = 0.4
 """How fast the people in a picture move up and down, by how fast they move across."""
-_HEIGHT_CHANGE, _WIDTH_CHANGE = 0.15, 0.35
+_HEIGHT_CHANGE, _WIDTH_CHANGE = 0.2, 0.5
 """Standard deviations of the logarithms of height and width, over those that are expected."""
 _RESIZING = 0.3
 """The weight of the newest size."""
@@ -26,7 +26,7 @@ _FORGOTTEN = 2.0
 """By how much a match gets worse with every second out of sight."""
 _LEAST_OVERLAP = 0.2
 """Intersection over union from which a box can be that of before, whatever its size says."""
-_APART, _ALIKE = 11.0, 3.0
+_APART, _ALIKE = 12.0, 5.0
 """How badly a box fits by its overlap alone: where there is none, and where they are the same."""
 _UNSURE = 2.0
 """By how much a detection fits worse that is not sure enough to begin a track."""

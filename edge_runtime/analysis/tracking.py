@@ -26,7 +26,7 @@ from edge_runtime.tracks import Track, TrackState
 CONTINUE_FRACTION = 0.6
 """A detection goes on with a track from this fraction of the score that begins one."""
 
-_WORST = 11.5
+_WORST = 10.0
 """The distance from which a detection is rather something new; see `Followed.distance`."""
 _PROBATION = 0.3
 """Seconds after which somebody who was not yet believed, and is not seen again, was nobody."""
