@@ -147,7 +147,8 @@ def materials(pictures: int) -> dict[str, list[Frames]]:
     """What scenes are made of, each to be used once."""
     clip = DATA / CLIP
     photos = sorted((DATA / "images" / "coco128_person").rglob("*.jpg"))
-    chosen = photos[:: max(len(photos) // pictures, 1)][:pictures] if pictures else []
+    step = max(len(photos) // max(pictures, 1), 1)
+    chosen = photos[step // 2 :: step][:pictures]
     return {
         "clip": [small(sources.clip(clip, at, SECONDS)) for at in (0, 30, 90)],
         "lobby": [small(sources.lobby(SECONDS))],

@@ -83,7 +83,9 @@ def _structure(
     if _faint(like):
         return Condition.COVERED
     sharp = min(like.detail, like.energy) / max(like.gain * like.gain, 0.01)
-    same = like.coarse >= 0.75 or like.matched >= 0.5  # but for somebody who stands in it
+    # Beside somebody who has come, only the contrast says that nothing lies over the picture.
+    beside = like.matched >= 0.5 and like.coarse >= 0.4 and 0.7 <= like.gain <= 1.3
+    same = like.coarse >= 0.75 or beside
     if same and like.gain >= 0.3 and sharp <= 0.4:
         return Condition.DEFOCUSED
     if like.matched > 0.4:
@@ -101,7 +103,8 @@ def _structure(
 def _faint(like: Likeness) -> bool:
     """Whether hardly anything is left; less light leaves a fainter picture, but the same one."""
     gone = like.gain <= 0.15 and like.energy <= 0.15
-    return gone or (like.gain <= 0.35 and like.energy <= 0.2 and like.coarse <= 0.5)
+    overlaid = like.coarse <= 0.4 and like.energy <= 0.3 and like.detail <= 0.1
+    return gone or overlaid or (like.gain <= 0.35 and like.energy <= 0.2 and like.coarse <= 0.5)
 
 
 def _moved(now: Measures, like: Likeness, still: NDArray[np.bool_], reference: Reference) -> bool:
