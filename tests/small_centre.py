@@ -10,7 +10,6 @@ import json
 import threading
 import time
 from collections import defaultdict
-from types import TracebackType
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
@@ -84,12 +83,7 @@ class SmallCentre:
         wait_for(self._subscribed.is_set, "the centre has subscribed")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ending.set()
         self._client.disconnect()
         for thread in self._threads:

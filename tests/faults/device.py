@@ -6,7 +6,6 @@ import random
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from edge_runtime.alerts.outbox import Outbox
@@ -53,12 +52,7 @@ class Device:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.quiet()
         self.publisher.stop(5.0)
         self.outbox.close()

@@ -10,26 +10,15 @@ from typing import Any
 
 import pytest
 
-from edge_runtime.alerts.alert import Alert, AlertState, Origin, Severity
+from edge_runtime.alerts.alert import Origin
 from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.alerts.signing import Signer
+from tests.alerts import ALERT
 from tests.broker import Broker, Subscriber, wait_for
 from tests.certificates import Authority, Identity
 from tests.daemon import DEVICE, SITE, Daemon, edge_runtime, mqtt
 from tests.visits import Visits
 
-ALERT = Alert(
-    rule="presence",
-    name="at the machine",
-    camera="front",
-    state=AlertState.STARTED,
-    severity=Severity.HIGH,
-    timestamp=12.5,
-    wall_time=1_790_000_000.0,
-    decided_after=1.0,
-    duration=0.0,
-    incident="front/1",
-)
 TIME = "2026-11-25T03:00:00.000Z"
 Lines = list[dict[str, Any]]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.alerts.alert import Alert, AlertState, Origin, Severity
+from edge_runtime.alerts.alert import Origin
 from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.backoff import Backoff
 from edge_runtime.messaging.publisher import Publisher
@@ -16,20 +16,8 @@ from edge_runtime.messaging.topics import Topics
 from edge_runtime.service.demo.brokers import HOST, Broker, BrokerKind, made_broker
 from edge_runtime.service.demo.errors import DemoError
 from edge_runtime.service.demo.subscriber import Received, Subscriber
+from tests.alerts import ALERT
 from tests.broker import wait_for
-
-ALERT = Alert(
-    rule="presence",
-    name="presence",
-    camera="atm",
-    state=AlertState.STARTED,
-    severity=Severity.HIGH,
-    timestamp=1.0,
-    wall_time=1.0,
-    decided_after=0.0,
-    duration=0.0,
-    incident="atm/presence/1",
-)
 
 
 @pytest.fixture(params=[BrokerKind.MOSQUITTO, BrokerKind.PYTHON])

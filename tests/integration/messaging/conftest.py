@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge_runtime.alerts.alert import Alert, AlertState, Origin, Severity
+from edge_runtime.alerts.alert import Alert, Origin
 from edge_runtime.alerts.limits import Limits
 from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.backoff import Backoff
@@ -19,25 +19,14 @@ from edge_runtime.messaging.publisher import Publisher
 from edge_runtime.messaging.receipts import AcknowledgedBy
 from edge_runtime.messaging.settings import MqttSettings
 from edge_runtime.messaging.topics import Topics
+from tests.alerts import ALERT
 from tests.broker import Broker, wait_for
 
 QUICK = Backoff(0.1, 0.3)
 
 
 def make_alert(camera: str = "front", boxes: int = 1) -> Alert:
-    return Alert(
-        rule="presence",
-        name="at the machine",
-        camera=camera,
-        state=AlertState.STARTED,
-        severity=Severity.HIGH,
-        timestamp=12.5,
-        wall_time=1_790_000_000.0,
-        decided_after=1.0,
-        duration=0.0,
-        incident="front/1",
-        boxes=((0.1, 0.2, 0.3, 0.4),) * boxes,
-    )
+    return replace(ALERT, camera=camera, boxes=((0.1, 0.2, 0.3, 0.4),) * boxes)
 
 
 @dataclass

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.alerts.alert import Alert, AlertState, Origin, Severity
+from edge_runtime.alerts.alert import Origin, Severity
 from edge_runtime.alerts.limits import Limits
 from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.centre.reading import read_alert
+from tests.alerts import ALERT
 from tests.broker import Broker, wait_for
 from tests.daemon import DEVICE, SITE, Daemon, edge_runtime, mqtt
 from tests.small_centre import SmallCentre
@@ -24,19 +25,7 @@ PAGE = 4096
 def fill(daemon: Daemon, *severities: Severity, boxes: int = 1) -> int:
     """Commit alerts while the daemon does not run: the epoch."""
     daemon.state.mkdir()
-    alert = Alert(
-        rule="presence",
-        name="presence",
-        camera="atm",
-        state=AlertState.STARTED,
-        severity=Severity.HIGH,
-        timestamp=1.0,
-        wall_time=1.79e9,
-        decided_after=1.0,
-        duration=0.0,
-        incident="atm/1",
-        boxes=((0.1, 0.2, 0.3, 0.4),) * boxes,
-    )
+    alert = replace(ALERT, boxes=((0.1, 0.2, 0.3, 0.4),) * boxes)
     with Outbox(daemon.state / "outbox.sqlite", Origin(SITE, DEVICE), Limits()) as outbox:
         for severity in severities:
             what = replace(alert, severity=severity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from edge_runtime.alerts.alert import Alert, AlertState, Origin, Severity, event
 from edge_runtime.alerts.chain import BEGINNING, Head, canonical, digest
 from edge_runtime.alerts.outbox import Outbox
 from edge_runtime.alerts.verification import ChainName, Fault, Ledger, Link, Problem, ToldHead
+from tests.alerts import ALERT
 
 Document = dict[str, Any]
 NAME = ChainName("branch-7", "atm-1", 17)
@@ -23,18 +25,7 @@ def chain(count: int, *, start: str = BEGINNING) -> list[Document]:
     """Alerts 1 to `count` of one epoch, parsed from their JSON."""
     made: list[Document] = []
     for number in range(1, count + 1):
-        alert = Alert(
-            rule="presence",
-            name="at the machine",
-            camera="front",
-            state=AlertState.STARTED,
-            severity=Severity.HIGH,
-            timestamp=12.5,
-            wall_time=1_790_000_000.0 + number,
-            decided_after=1.0,
-            duration=0.0,
-            incident=f"front/{number}",
-        )
+        alert = replace(ALERT, wall_time=ALERT.wall_time + number, incident=f"front/{number}")
         told = event(
             alert,
             origin=Origin("branch-7", "atm-1"),

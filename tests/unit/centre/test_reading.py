@@ -13,32 +13,17 @@ from hypothesis import strategies as st
 from edge_runtime.alerts.alert import (
     Alert,
     AlertEvent,
-    AlertState,
     ModelIdentity,
     Origin,
-    Severity,
     event,
 )
 from edge_runtime.alerts.chain import BEGINNING, digest
 from edge_runtime.centre.reading import LARGEST_ALERT, read_alert
 from edge_runtime.messaging.wire import WireError
+from tests.alerts import ALERT as PLAIN
 
 TOPIC = "edge/v1/branch-7/atm-1/alert/front/presence"
-ALERT = Alert(
-    rule="presence",
-    name="at the machine",
-    camera="front",
-    state=AlertState.STARTED,
-    severity=Severity.HIGH,
-    timestamp=12.5,
-    wall_time=1_790_000_000.0,
-    decided_after=1.0,
-    duration=0.0,
-    incident="front/1",
-    score=0.5,
-    track=3,
-    boxes=((0.1, 0.2, 0.3, 1.0),),
-)
+ALERT = replace(PLAIN, score=0.5, track=3, boxes=((0.1, 0.2, 0.3, 1.0),))
 
 
 def made(alert: Alert = ALERT) -> AlertEvent:
