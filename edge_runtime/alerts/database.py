@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge_runtime.alerts.alert import Severity
 from edge_runtime.alerts.chain import BEGINNING
-from edge_runtime.alerts.limits import Limits
+from edge_runtime.alerts.limits import PAGE_BYTES, Limits
 from edge_runtime.errors import EdgeRuntimeError
 
 SCHEMA_VERSION = 3
@@ -133,6 +133,11 @@ class Epochs:
     current: int
     earlier: tuple[Earlier, ...] = ()
 
+    @property
+    def begin(self) -> int:
+        """The first place at which an alert may stand."""
+        return min([1, *(1 - one.shift for one in self.earlier)])
+
     def identity(self, place: int) -> tuple[int, int]:
         """Epoch and number of the alert at `place`. Raises NoEpochError."""
         if place > 0:
@@ -186,6 +191,8 @@ def open_database(path: Path, limits: Limits) -> sqlite3.Connection:
         sqlite3.Error, OutboxError: see `Outbox`.
         OutboxDamagedError: it is ours, or nobody's, and damaged.
     """
+    if _is_stump(path):
+        raise OutboxDamagedError(path, "it is cut off")
     connection = sqlite3.connect(
         path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
@@ -228,6 +235,16 @@ def make_tables(connection: sqlite3.Connection, epoch: int) -> bool:
     if version < SCHEMA_VERSION:
         connection.executescript(_DROPPED)
     return version < SCHEMA_VERSION
+
+
+def _is_stump(path: Path) -> bool:
+    """Whether less is there than a file begins with: SQLite would take it for an empty one.
+
+    While a file is being made there is a journal, with which SQLite knows what to do.
+    """
+    if not path.is_file() or path.with_name(path.name + "-journal").exists():
+        return False
+    return 0 < path.stat().st_size < PAGE_BYTES
 
 
 def is_damage(error: sqlite3.Error) -> bool:

@@ -13,7 +13,7 @@ import json
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,12 @@ _PAGE_COUNT = slice(28, 32)
 _FREE_LIST = slice(32, 40)
 _JOURNAL_MODE = slice(18, 20)
 _IN_WAL_MODE = b"\x02\x02"
+_LEAST_ALERT_BYTES = 100
+_MOST_ALERTS = 2**53
+_LATEST_EPOCH = 4 * 10**15
+"""Microseconds until the year 2096: what is later was not an epoch."""
+_MOST_STEPS = 200_000
+"""Some seconds on a board."""
 
 _Row = tuple[int, str, str, str, str]
 
@@ -73,7 +79,7 @@ class _Found:
         epochs: its own and those before it; None where that cannot be read.
         first: the number of the first alert in the chain.
         last: the highest number that is known of its own epoch.
-        places: between which the alerts stand; the last is None where it is not known.
+        places: between which the alerts stand, or did.
         gone: how many of its own epoch it has let go, and does not hold on record.
         dropped: what it has on record as dropped.
         whole: the places of the alerts that are as they were.
@@ -84,7 +90,7 @@ class _Found:
     epochs: Epochs | None = None
     first: int = 1
     last: int = 0
-    places: tuple[int, int | None] = (1, None)
+    places: range = range(0)
     gone: int = 0
     dropped: list[DroppedRange] = field(default_factory=list)
     whole: list[int] = field(default_factory=list)
@@ -130,7 +136,7 @@ def begin_anew(path: Path, reason: str) -> Salvage:
         target.execute("PRAGMA synchronous = FULL")
         make_tables(target, time.time_ns() // 1000)
         with closing(_readable(path, new)) as source:
-            found = _look(source)
+            found = _look(source, path.stat().st_size // _LEAST_ALERT_BYTES)
             _save(source, found, target)
     aside = _beside(path, _ASIDE + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     for old in path.parent.glob(f"{path.name}{_ASIDE}*"):
@@ -206,40 +212,67 @@ def _number(source: sqlite3.Connection, sql: str) -> int | None:
     return None
 
 
-def _look(source: sqlite3.Connection) -> _Found:
-    """All that can be known of a damaged file."""
+def _look(source: sqlite3.Connection, most: int) -> _Found:
+    """All that can be known of a damaged file, which may hold `most` alerts."""
     found = _Found()
     written = _number(source, "SELECT sequence FROM chain")
     given = _number(source, "SELECT seq FROM sqlite_sequence WHERE name = 'alerts'")
     there = _number(source, "SELECT max(sequence) FROM alerts")
     known = [number for number in (written, given, there) if number is not None]
-    found.complete = given is not None
-    last = max(known, default=None)
-    epoch = _number(source, "SELECT epoch FROM identity") or _epoch_of_an_alert(source, last)
-    if epoch is None:
+    found.last = _plausible(known, most)
+    found.complete = given is not None and max(known) == found.last
+    epoch = _epoch_of_an_alert(source, found.last) or _number(source, "SELECT epoch FROM identity")
+    if epoch is None or not 0 < epoch < _LATEST_EPOCH:
         return found
-    earlier = _ask(source, "SELECT epoch, last, shift FROM earlier ORDER BY shift") or []
-    found.epochs = Epochs(epoch, tuple(Earlier(*row) for row in earlier))
+    found.epochs = Epochs(epoch, tuple(_earlier(source)))
     found.first = _number(source, "SELECT first FROM chain") or 1
     all_dropped = _look_at_dropped(source, found)
-    _look_at_alerts(source, found, last)
-    found.last = max([0, *known, *found.whole, *(one.last for one in found.lost)])
-    delivered = _number(source, "SELECT delivered FROM chain") or 0
-    dropped = _number(source, "SELECT dropped FROM chain") or 0
-    recorded = sum(one.number for one in found.dropped if one.epoch == epoch)
-    # Where the record cannot be read, what stood there is lost once more rather than not at all.
-    found.gone = delivered + (max(dropped - recorded, 0) if all_dropped else 0)
+    found.gone = _let_go(source, found, all_dropped)
+    _look_at_alerts(source, found)
     _look_at_gaps(found)
     return found
 
 
-def _epoch_of_an_alert(source: sqlite3.Connection, last: int | None) -> int | None:
-    for place, row in _scan(source, 1, last):
+def _plausible(known: list[int], most: int) -> int:
+    """The last number, of what three places say: one of them may be damaged.
+
+    Between the number that the chain has written down and the last one are only alerts that are in
+    the file.
+    """
+    if not known:
+        return 0
+    middle = sorted(known)[(len(known) - 1) // 2]
+    return max([number for number in known if number <= middle + most])
+
+
+def _earlier(source: sqlite3.Connection) -> Iterator[Earlier]:
+    for row in _ask(source, "SELECT epoch, last, shift FROM earlier ORDER BY shift") or []:
+        match row:
+            case (int(epoch), int(last), int(shift)) if 0 < last <= shift < _MOST_ALERTS:
+                yield Earlier(epoch, last, shift)
+
+
+def _let_go(source: sqlite3.Connection, found: _Found, all_dropped: bool) -> int:
+    """How many alerts of its own epoch the file had let go."""
+    assert found.epochs is not None
+    delivered = _number(source, "SELECT delivered FROM chain") or 0
+    if all_dropped:
+        own = (one.number for one in found.dropped if one.epoch == found.epochs.current)
+        # Where the record cannot be read, what stood there is lost once more, and not in silence.
+        delivered += max((_number(source, "SELECT dropped FROM chain") or 0) - sum(own), 0)
+    return min(max(delivered, 0), found.last)
+
+
+def _epoch_of_an_alert(source: sqlite3.Connection, last: int) -> int | None:
+    def epoch_of(row: _Row) -> int:
         try:
-            epoch = int(json.loads(row[4])["id"].rsplit("/", 2)[1]) if row else None
+            epoch = int(json.loads(row[4])["id"].rsplit("/", 2)[1])
         except (ValueError, LookupError, TypeError, AttributeError):
-            continue
-        if row and epoch and is_whole(row[4], epoch, place, hashed=True):
+            return 0
+        return epoch if is_whole(row[4], epoch, row[0], hashed=True) else 0
+
+    for _, row in _scan(source, range(1, last + 1), 0, lambda row: epoch_of(row) > 0):
+        if row is not None and (epoch := epoch_of(row)):
             return epoch
     return None
 
@@ -257,22 +290,30 @@ def _look_at_dropped(source: sqlite3.Connection, found: _Found) -> bool:
     return True
 
 
-def _look_at_alerts(source: sqlite3.Connection, found: _Found, last: int | None) -> None:
+def _look_at_alerts(source: sqlite3.Connection, found: _Found) -> None:
     """Which alerts are whole, and which are known to be there and are not."""
-    assert found.epochs is not None
-    found.places = min([1, *(1 - one.shift for one in found.epochs.earlier)]), last
-    for place, row in _scan(source, *found.places):
-        epoch, number = found.epochs.identity(place)
-        if row is not None and is_whole(row[4], epoch, number, hashed=place >= found.first):
+    epochs = found.epochs
+    assert epochs is not None
+
+    def good(row: _Row) -> bool:
+        epoch, number = epochs.identity(row[0])
+        return is_whole(row[4], epoch, number, hashed=row[0] >= found.first)
+
+    found.places = range(epochs.begin, found.last + 1)
+    for place, row in _scan(source, found.places, found.gone, good):
+        if row is not None and good(row):
             found.whole.append(place)
-        elif row is not None or place <= 0:
+        elif (row is not None or place <= 0) and place <= found.last:
+            epoch, number = epochs.identity(place)
             dropping.add(found.lost, unreadable(epoch, number, number, row[3] if row else ""))
+    found.last = max([found.last, *found.whole])
 
 
 def _look_at_gaps(found: _Found) -> None:
     """What of the file's own epoch is neither there nor on record is lost, but for what it let go.
 
-    That was, of all that is not there, the oldest: the centre acknowledges in order.
+    That was, of all that is not there, the oldest: the centre acknowledges in order. Where it
+    cannot all have been at the beginning, either a broker took some, or their count is damaged.
     """
     assert found.epochs is not None
     epoch = found.epochs.current
@@ -282,36 +323,42 @@ def _look_at_gaps(found: _Found) -> None:
     begin, gone = 1, found.gone
     for first, last in sorted([*known, (found.last + 1, found.last + 1)]):
         skipped = min(gone, max(first - begin, 0))
+        found.complete &= begin == 1 or skipped == 0
         if first - begin > skipped:
             found.lost.append(unreadable(epoch, begin + skipped, first - 1))
         begin, gone = max(begin, last + 1), gone - skipped
 
 
 def _scan(
-    source: sqlite3.Connection, place: int, last: int | None
+    source: sqlite3.Connection, places: range, gone: int, good: Callable[[_Row], bool]
 ) -> Iterator[tuple[int, _Row | None]]:
-    """Each alert from `place` on, and each place that cannot be read.
+    """Each alert from the first of `places` on, and each of them that cannot be read.
 
-    Where the last place is not known, what is behind the first one that cannot be read is not
-    looked for.
+    Past what cannot be read it goes step by step. Up to `gone` nothing waits that would be worth
+    steps, and there is a most of those: a number that is damaged can be any.
     """
     sql = (
         "SELECT sequence, camera, rule, severity, payload FROM alerts"
         " WHERE sequence >= ? ORDER BY sequence LIMIT 1"
     )
-    while last is None or place <= last:
-        rows = _ask(source, sql, place)
-        match rows:
+    place, steps = places.start, _MOST_STEPS
+    while steps:
+        match _ask(source, sql, place):
             case []:
                 return
             case [(int(at), str(), str(), str(), str()) as row] if at >= place:
-                yield at, row
-                place = at + 1
+                if at == place or good(row):
+                    yield at, row
+                    place = at + 1
+                    continue
+            case _ if 0 < place <= gone:
+                place = gone
+            case _ if place >= places.stop:
+                return
             case _:
                 yield place, None
-                if last is None:
-                    return
-                place += 1
+        place += 1
+        steps -= 1
 
 
 def _save(source: sqlite3.Connection, found: _Found, target: sqlite3.Connection) -> None:
@@ -329,10 +376,10 @@ def _save(source: sqlite3.Connection, found: _Found, target: sqlite3.Connection)
         target.execute(
             "UPDATE identity SET epoch = max(epoch, ?)", (max(one[0] for one in epochs) + 1,)
         )
-        target.executemany("INSERT INTO earlier VALUES (?, ?, ?)", epochs)
+        target.executemany("INSERT OR IGNORE INTO earlier VALUES (?, ?, ?)", epochs)
         # Found as they were found before: in a damaged tree not every way leads to every row.
         whole = set(found.whole)
-        for place, row in _scan(source, *found.places):
+        for place, row in _scan(source, found.places, found.gone, lambda row: row[0] in whole):
             if row is not None and place in whole:
                 values = (place - last, *row[1:])
                 target.execute("INSERT INTO alerts VALUES (?, ?, ?, ?, ?)", values)
