@@ -308,6 +308,25 @@ def state(path: Path, connection: sqlite3.Connection) -> State:
     )
 
 
+def check_accounts(path: Path, connection: sqlite3.Connection, found: State) -> None:
+    """See that each number is accounted for: what SQLite finds in order may lack rows.
+
+    Raises:
+        OutboxDamagedError: one is not.
+    """
+    gone = found.sequence - found.delivered - found.dropped - found.depth
+    if gone:
+        raise OutboxDamagedError(
+            path, f"of {found.sequence} alerts {gone} are neither there nor let go"
+        )
+    (strange,) = connection.execute(
+        "SELECT count(*) FROM dropped"
+        " WHERE epoch NOT IN (SELECT epoch FROM identity UNION SELECT epoch FROM earlier)"
+    ).fetchone()
+    if strange:
+        raise OutboxDamagedError(path, f"{strange} dropped ranges are of no epoch that is known")
+
+
 def begin_chain(connection: sqlite3.Connection, site: str, device: str) -> None:
     """Begin a chain for a device of that name, with the next alert: it is a chain of one device."""
     connection.execute(

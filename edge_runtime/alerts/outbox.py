@@ -39,12 +39,13 @@ from edge_runtime.alerts.database import (
     OutboxDamagedError,
     OutboxError,
     begin_chain,
+    check_accounts,
     is_damage,
     open_database,
     sentence,
     state,
 )
-from edge_runtime.alerts.dropping import DroppedRange
+from edge_runtime.alerts.dropping import DroppedRange, RangeError
 from edge_runtime.alerts.limits import Limits
 from edge_runtime.alerts.room import EXPENDABLE, Needed, Room
 from edge_runtime.alerts.salvage import Salvage, begin_anew, finish, is_whole, unreadable
@@ -190,6 +191,7 @@ class Outbox:
         connection = open_database(path, self._limits)
         try:
             found = state(path, connection)
+            check_accounts(path, connection, found)
             if (found.site, found.device) != (origin.site, origin.device):
                 begin_chain(connection, origin.site, origin.device)
                 found = state(path, connection)
@@ -542,7 +544,7 @@ class Outbox:
                 raise OutboxError(sentence(self._path, error)) from error
             self._damage = str(error)
             raise OutboxDamagedError(self._path, str(error)) from error
-        except NoEpochError as error:
+        except (NoEpochError, RangeError) as error:
             self._damage = str(error)
             raise OutboxDamagedError(self._path, str(error)) from error
 
