@@ -72,6 +72,70 @@ def patch(start: float, end: float, gain: float, seed: int = 1) -> Scene:
     return _silent(painted("patch", Span(start, start + 0.5, end), paint))
 
 
+def exposure(start: float, end: float, swing: float = 0.3) -> Scene:
+    """The camera hunts for its exposure: brighter and darker every few seconds, in steps."""
+
+    def paint(image: Image, _: float, now: float) -> Image:
+        return as_picture(image.astype(np.float32) * (1 + swing * np.sign(np.sin(now * 1.6))))
+
+    return _silent(painted("exposure", Span(start, start, end, fade=0.0), paint))
+
+
+def rain(start: float, end: float, seed: int = 1, streaks: int = 250) -> Scene:
+    """Heavy rain, or snow, before the lens: bright streaks, others in each frame."""
+
+    def paint(image: Image, _: float, now: float) -> Image:
+        rng = np.random.default_rng([seed, round(now * 1000)])
+        height, width = image.shape[:2]
+        layer = np.zeros((height, width), np.float32)
+        for x, y in (rng.random((streaks, 2)) * (width, height)).astype(int).tolist():
+            cv2.line(layer, (x, y), (x + width // 200, y + height // 20), 45.0, 1, cv2.LINE_AA)
+        return as_picture(image + layer[..., None])
+
+    return _silent(painted("rain", Span(start, start, end, fade=0.0), paint))
+
+
+def evening(start: float, end: float, least: float = 0.35, seed: int = 1) -> Scene:
+    """The daylight goes within `end` - `start` seconds; lamps are left, and the sensor's noise."""
+
+    def paint(image: Image, amount: float, now: float) -> Image:
+        rng = np.random.default_rng([seed, round(now * 1000)])
+        noise = rng.standard_normal(image.shape, np.float32) * np.float32(6 * amount)
+        return as_picture(image * (1 - amount * (1 - least)) + noise)
+
+    return _silent(painted("evening", Span(start, end, 1e9), paint))
+
+
+def throng(start: float, end: float, seed: int = 1, many: int = 16) -> Scene:
+    """Many people, most of the picture full of them, who walk by and past each other."""
+    rng = np.random.default_rng(seed)
+    people = [
+        (rng.uniform(0, 6), rng.uniform(3, 7), rng.choice((-1, 1)),
+         rng.uniform(0.35, 0.75), rng.uniform(0.4, 0.9), rng.uniform(20, 200, (2, 3)))
+        for _ in range(many)
+    ]  # fmt: skip
+
+    def paint(image: Image, _: float, now: float) -> Image:
+        result = image.copy()
+        height, width = image.shape[:2]
+        for born, lasts, way, y, tall, (coat, trousers) in people:
+            part = ((now - born) / lasts) % 1.0
+            x = round((1.3 - 1.6 * part if way < 0 else 1.6 * part - 0.3) * width)
+            high, half = round(tall * height), round(0.16 * tall * height)
+            top = round(y * height - high / 2)
+            cv2.ellipse(result, (x, top), (half // 2, half * 2 // 3), 0, 0, 360,
+                        (120, 140, 180), cv2.FILLED)  # fmt: skip
+            middle = top + high // 2
+            cv2.rectangle(
+                result, (x - half, top + half // 2), (x + half, middle), coat.tolist(), -1
+            )
+            cv2.rectangle(result, (x - half * 2 // 3, middle), (x + half * 2 // 3, top + high),
+                          trousers.tolist(), cv2.FILLED)  # fmt: skip
+        return result
+
+    return _silent(painted("throng", Span(start, start, end, fade=0.0), paint))
+
+
 def headlights(start: float, end: float, seed: int = 1, every: float = 2.0) -> Scene:
     """Cars at night: pairs of dazzling lamps cross the picture, each in a second or two."""
     rng = np.random.default_rng(seed)

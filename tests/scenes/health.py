@@ -58,6 +58,10 @@ DAILY: dict[str, Callable[[int], Scene]] = {
     "light off and on": lambda _: daily.light(10, 17),
     "somebody fills the picture": lambda seed: daily.close_person(Span(10, 11.5, 20), seed),
     "headlights": lambda seed: daily.headlights(8, 25, seed),
+    "exposure that hunts": lambda _: daily.exposure(8, 25),
+    "heavy rain": lambda seed: daily.rain(8, 25, seed),
+    "evening": lambda seed: daily.evening(8, 20, seed=seed),
+    "a throng": lambda seed: daily.throng(8, 25, seed),
 }
 """What is no tampering, by a seed."""
 
@@ -176,11 +180,14 @@ def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.scenes.health", description=__doc__)
     parser.add_argument("--pictures", type=int, default=8)
+    parser.add_argument("--scene", choices=[*TAMPERING, *DAILY], action="append")
     arguments = parser.parse_args()
     if not (DATA / CLIP).exists():
         print(f"the real clip is needed in {DATA} (or EDGE_TEST_DATA)", file=sys.stderr)
         return 1
     scenes = {**TAMPERING, **DAILY}
+    if arguments.scene:
+        scenes = {title: scenes[title] for title in arguments.scene}
     rows = {title: _Row() for title in scenes}
     grounds = materials(arguments.pictures)
     for ground, begins in grounds.items():

@@ -15,6 +15,8 @@ COLUMNS, ROWS = 8, 6
 WHITE = 245
 """Grey levels from which a pixel counts as saturated."""
 _COARSE = (32, 18)
+_QUIET, _QUIET_SIGMAS = 0.3, 0.385
+"""Of normal noise, 30% of the values are below 0.385 standard deviations."""
 
 Plane = NDArray[np.float32]
 
@@ -70,7 +72,8 @@ class Change:
 
     Attributes:
         mean: the mean difference of a pixel, in grey levels.
-        noise: the mean square of the difference's fine part, where the picture is quietest.
+        noise: the mean square of the difference's fine part, judged by its smaller values: noise
+            is in every pixel, but people and rain are in some.
     """
 
     mean: float
@@ -80,10 +83,12 @@ class Change:
     def of(cls, before: Glance, now: Glance) -> Change:
         """Compare `now` with `before`, of the same size."""
         difference = np.asarray(cv2.subtract(now.grey, before.grey, dtype=cv2.CV_32F), np.float32)
-        fine = difference - cv2.blur(difference, (3, 3))
+        fine = np.abs(difference - cv2.blur(difference, (3, 3))).reshape(-1)
+        place = round(_QUIET * fine.size)
+        quiet = float(np.partition(fine, place)[place])
         return cls(
             mean=float(cv2.norm(now.grey, before.grey, cv2.NORM_L1)) / now.grey.size,
-            noise=float(np.sort(tiles(fine * fine), axis=None)[COLUMNS * ROWS // 5]),
+            noise=(quiet / _QUIET_SIGMAS) ** 2,
         )
 
 
