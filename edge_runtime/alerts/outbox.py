@@ -12,7 +12,6 @@ however the first one dies.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import sqlite3
@@ -33,6 +32,7 @@ from edge_runtime.alerts.alert import (
     event,
 )
 from edge_runtime.alerts.chain import Head
+from edge_runtime.alerts.claim import claim
 from edge_runtime.alerts.database import (
     SCHEMA_VERSION,
     NoEpochError,
@@ -162,7 +162,7 @@ class Outbox:
         self._refused: Counter[Severity] = Counter()
         self._damage: str | None = None
         self._closed = False
-        self._lock_file = _claim(path)
+        self._lock_file = claim(path)
         try:
             with self._explained():
                 self._open_or_begin_anew()
@@ -547,27 +547,3 @@ class Outbox:
         except (NoEpochError, RangeError) as error:
             self._damage = str(error)
             raise OutboxDamagedError(self._path, str(error)) from error
-
-
-def _claim(path: Path) -> int:
-    """Lock the outbox for this process: the descriptor that holds the lock."""
-    lock_path = path.with_name(path.name + ".lock")
-    try:
-        descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise OutboxError(
-            f"cannot write the outbox {path}: {error.strerror}; its folder has to exist and to "
-            "be writable for this user"
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-        os.close(descriptor)
-        raise OutboxError(
-            f"the outbox {path} is in use by process {holder}: stop that one, or give this one a "
-            "state directory of its own"
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor

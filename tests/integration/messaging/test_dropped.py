@@ -11,8 +11,10 @@ from pathlib import Path
 from edge_runtime.alerts.alert import CONTENT_TYPE, Severity
 from edge_runtime.alerts.limits import Limits
 from edge_runtime.alerts.outbox import OutboxFullError
+from edge_runtime.messaging.commands import ResendArguments
 from edge_runtime.messaging.receipts import AcknowledgedBy
 from edge_runtime.messaging.wire import Dropped
+from edge_runtime.service.linking import resend
 from tests.broker import Broker, Subscriber, wait_for
 from tests.integration.messaging.conftest import (
     Device,
@@ -168,6 +170,10 @@ def test_what_was_saved_of_a_damaged_outbox_comes_first_and_is_acknowledged_in_i
         ]
         wait_for(lambda: told(subscriber), "what is lost is told")
         assert events(subscriber)[0].data.epoch == old
+
+        every = ResendArguments.model_validate({"epoch": old, "from": 1, "to": 40})
+        answer = resend(every, device.outbox, device.publisher)
+        assert answer == {"sent": len(saved), "missing": [[min(lost), max(lost)]]}
 
         centre.acknowledge(ROOT, new, 2)
         wait_for(lambda: device.outbox.depth() == len(saved), "the new ones are forgotten")
