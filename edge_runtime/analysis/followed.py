@@ -24,8 +24,6 @@ _FARTHEST = 16.0
 """The square of as many standard deviations as place, or size, may be off."""
 _FORGOTTEN = 2.0
 """By how much a match gets worse with every second out of sight."""
-_LEAST_OVERLAP = 0.2
-"""Intersection over union from which a box can be that of before, whatever its size says."""
 _APART, _ALIKE = 12.0, 5.0
 """How badly a box fits by its overlap alone: where there is none, and where they are the same."""
 _UNSURE = 2.0
@@ -117,11 +115,11 @@ class Followed:
         self.x.predict(step, scale)
         self.y.predict(step, scale * _UPRIGHT * _UPRIGHT)
 
-    def distance(self, sighting: Sighting, now: float) -> float | None:
+    def distance(self, sighting: Sighting, now: float) -> float:
         """How badly `sighting` fits, as twice a negative logarithm of its likelihood.
 
-        0 where it is exactly where and as large as expected of something just seen; more where
-        place or size are off, by how well they are known; None where it cannot be this object.
+        Near 0 where it is just where and as large as expected of something just seen; more where
+        place or size are off, by how well they are known.
         """
         worse = 0.0 if sighting.begins else _UNSURE
         if self.state is TrackState.LOST:
@@ -131,10 +129,7 @@ class Followed:
             return expected + worse
         # A body that comes in over the picture's edge doubles within half a second, and a detector
         # may frame half of it: then place and size are surprising, and there is still the overlap.
-        overlap = iou(self.latest.box, sighting.box)
-        if overlap < _LEAST_OVERLAP:
-            return None if expected is None else expected + worse
-        by_overlap = _APART - (_APART - _ALIKE) * overlap
+        by_overlap = _APART - (_APART - _ALIKE) * iou(self.latest.box, sighting.box)
         return min(by_overlap, by_overlap if expected is None else expected) + worse
 
     def _surprise(self, sighting: Sighting) -> float | None:

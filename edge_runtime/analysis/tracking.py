@@ -179,7 +179,7 @@ class Tracker:
             for column, sighting in enumerate(sightings):
                 if sighting.label == each.latest.label:
                     distance = each.distance(sighting, now)
-                    if distance is not None and distance < _WORST:
+                    if distance < _WORST:
                         gains[row, column] = _WORST - distance
         pairs = assign(gains)
         for row, column in pairs:
