@@ -29,6 +29,7 @@ from edge_runtime.messaging.connection import (
 from edge_runtime.messaging.delivery import FAILURE
 from edge_runtime.messaging.failures import MqttError, silent
 from edge_runtime.messaging.settings import MqttSettings
+from edge_runtime.messaging.tls_files import TlsFiles
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class Centre:
         self._session = Session(session_expiry, _RECEIVE_MAXIMUM)
         self._asker = asker or Asker()
         self._pace = pace or Pace()
+        self._files = TlsFiles(settings)
         self._acknowledgements = AcknowledgementPacer()
         self._waiting: list[Received] = []
         self._pauses: Iterator[float] | None = None
@@ -126,6 +128,7 @@ class Centre:
             self._rest(next(delays))
 
     def _connect_and_serve(self) -> None:
+        self._files.used()
         with Connection(self._settings, session=self._session) as connection:
             connection.open()
             deadline = monotonic() + NETWORK_SECONDS
@@ -139,6 +142,9 @@ class Centre:
             _log.info("listening at the broker %s", self._settings.address)
             while not self._stopping:
                 self._serve(connection)
+                if self._files.replaced(monotonic()):
+                    _log.info("certificate or key were replaced: connecting anew")
+                    break
             connection.disconnect(1.0)
 
     def _serve(self, connection: Connection) -> None:

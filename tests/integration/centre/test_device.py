@@ -134,3 +134,19 @@ def test_it_works_with_the_broker_s_rules_and_identities_as_they_are_shipped(
             centre.stop()
             thread.join(10)
     assert seen(url).chains[0].stored == 30
+
+
+def test_the_centre_s_certificate_is_used_when_it_is_replaced(tmp_path: Path) -> None:
+    bank = Bank(tmp_path / "bank")
+    identity = bank.centre()
+    with bank.broker() as broker, Store(database_in(tmp_path)) as store:
+        centre = Centre(bank.settings(broker, identity), store, pace=QUICK)
+        thread = Thread(target=centre.run)
+        thread.start()
+        try:
+            wait_for(lambda: broker.log.count("Sending SUBACK") == 2, "the centre listens")
+            identity.certificate.write_bytes(identity.certificate.read_bytes())
+            wait_for(lambda: broker.log.count("Sending SUBACK") == 4, "it listens anew", 30)
+        finally:
+            centre.stop()
+            thread.join(10)
