@@ -1,21 +1,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 import numpy as np
 
 from edge_runtime.alerts.alert import AlertState
+from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.analysis.motion import MotionGate, MotionSettings
 from edge_runtime.analysis.tracking import Tracker, TrackerSettings
 from edge_runtime.detections import Detections
 from edge_runtime.frame import Frame, Image
 from edge_runtime.inference.engine import InvokeError
+from edge_runtime.rules.camera_health import CameraHealth, HealthSettings
 from edge_runtime.rules.incidents import Timing
 from edge_runtime.rules.presence import presence
 from edge_runtime.rules.rule import Rule
 from edge_runtime.rules.watch import Watch
 from edge_runtime.service.pipeline import Analysed, Pipeline
 from edge_runtime.timing import Lap, Stage, no_lap
+from edge_runtime.tracks import TrackState
 
 FPS = 10
 PERSON, NOBODY, FAILURE = "person", "nobody", "failure"
@@ -113,3 +117,44 @@ def test_each_stage_is_timed_once_a_frame() -> None:
     laps: list[Stage] = []
     play((0.1, PERSON), lap=laps.append)
     assert laps == [Stage.MOTION, Stage.INVOKE, Stage.TRACK, Stage.RULES]
+
+
+def test_the_gate_does_not_shut_on_whom_the_detector_lost_within_the_picture() -> None:
+    """Longer than the tracker's doubt, while nothing moves."""
+    steps, _, _ = play(
+        (1, PERSON), (1.5, NOBODY), (1, PERSON), gate=MotionSettings(longest_rest=60)
+    )
+    (track,) = steps[-1].tracks
+    assert (track.id, track.state) == (1, TrackState.CONFIRMED)
+
+
+def test_what_is_wrong_with_the_camera_is_told_also_when_no_frames_come() -> None:
+    health = CameraHealth(HealthSettings("cam", silent_after=4.0))
+    pipeline = Pipeline(
+        Scripted(repeat(NOBODY)), MotionGate(MotionSettings()), Tracker(TrackerSettings()), [],
+        health=health,
+    )  # fmt: skip
+    black = np.zeros((72, 128, 3), np.uint8)
+    told = [
+        alert
+        for n in range(50)
+        for alert in pipeline.step(Frame(black, n / FPS, WALL + n / FPS, n)).alerts
+    ]
+    assert [(a.rule, a.name, a.state) for a in told] == [
+        ("camera-health", "dark", AlertState.STARTED)
+    ]
+    assert pipeline.idle(8.0, WALL + 8) == []
+    (silent,) = pipeline.idle(9.0, WALL + 9)
+    assert (silent.name, silent.timestamp, silent.wall_time) == ("no-frames", 4.9, WALL + 4.9)
+    assert pipeline.conditions == (Condition.DARK, Condition.NO_FRAMES)
+    assert {(a.name, a.state, a.reason) for a in pipeline.finish("stopped")} == {
+        ("dark", AlertState.ENDED, "stopped"),
+        ("no-frames", AlertState.ENDED, "stopped"),
+    }
+    assert pipeline.conditions == ()
+
+
+def test_a_pipeline_without_camera_health_tells_nothing_of_the_camera() -> None:
+    _, pipeline, _ = play((1, NOBODY))
+    assert pipeline.idle(100.0, WALL + 100) == []
+    assert pipeline.conditions == ()
