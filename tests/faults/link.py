@@ -1,27 +1,30 @@
 """A bad network between a device and its broker: `python -m tests.faults.link --seconds 20`.
 
-The real outbox and publisher, a real broker and a subscriber that acknowledges, with `proxy.py`
+The real outbox and publisher, a real broker and the real centre with its database, with `proxy.py`
 between publisher and broker. Alerts are committed all the time, five a second. Five cuts: in turn
 the connection is reset and no new one is taken, or nothing arrives any more and nothing closes.
 Then 600 ms round trip with 2% loss, then a connection whose other end has gone without a word. Each
-time: how long from the link's return to the arrival of an alert that was committed after it. At
-last such a connection again, with nothing to be sent: how long until the device has made another.
+time: how long from the link's return until the centre holds an alert that was committed after it.
+At last such a connection again, with nothing to be sent: how long until the device has another.
 """
 
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.broker import Broker, wait_for
+from edge_runtime.centre.centre import Pace
+from tests.broker import Broker, Subscriber, wait_for
+from tests.centre import database_in, running_centre
 from tests.faults.device import Device
 from tests.faults.proxy import Proxy, Way, Weather
-from tests.small_centre import SmallCentre
 
 BACK_SECONDS = 30.0
 ROUND_TRIP, LOSS = 0.6, 0.02
@@ -34,8 +37,9 @@ class Outcome:
     Attributes:
         back: what was done to the link, and after how many seconds alerts flowed again.
         committed: how many alerts there were.
-        lost: how many of them did not arrive.
-        again: how many came more than once; who stores them tells by the id.
+        lost: how many of them are not in the centre's store.
+        doubled: how many are there more than once.
+        again: how many came to the centre's broker more than once.
         disordered: how many came for the first time after a later one.
         connections: how many the device made.
     """
@@ -43,6 +47,7 @@ class Outcome:
     back: list[tuple[str, float]] = field(default_factory=list)
     committed: int = 0
     lost: int = 0
+    doubled: int = 0
     again: int = 0
     disordered: int = 0
     connections: int = 0
@@ -57,29 +62,31 @@ def disturb(cuts: int, seconds: float, **device_options: Any) -> Outcome:
     with (
         tempfile.TemporaryDirectory(prefix="edge-link-") as folder,
         Broker() as broker,
-        SmallCentre(broker) as centre,
+        Subscriber(broker, "edge/v1/+/+/alert/#") as ears,
+        running_centre(broker, database_in(Path(folder)), pace=Pace()),
         Proxy(broker.host, broker.port) as proxy,
         Device(Path(folder), proxy.port, **device_options) as device,
     ):
-        _flows(centre, device)
+        store = Path(folder, "centre.sqlite")
+        _flows(store, device)
         for number in range(cuts):
             way = (Way.CUT, Way.DARK)[number % 2]
             proxy.set_way(way)
             time.sleep(seconds)
             proxy.set_way(Way.OPEN)
-            outcome.back.append((f"{way} for {seconds:g} s", _flows(centre, device)))
+            outcome.back.append((f"{way} for {seconds:g} s", _flows(store, device)))
         proxy.set_weather(Weather(ROUND_TRIP / 2, LOSS))
         time.sleep(seconds)
-        outcome.back.append((f"{ROUND_TRIP * 1000:g} ms, {LOSS:.0%}", _flows(centre, device)))
+        outcome.back.append((f"{ROUND_TRIP * 1000:g} ms, {LOSS:.0%}", _flows(store, device)))
         proxy.set_weather(Weather())
         proxy.forget_connections()
-        outcome.back.append(("half-open", _flows(centre, device)))
+        outcome.back.append(("half-open", _flows(store, device)))
         device.quiet()
         outcome.committed = device.committed
-        wait_for(lambda: len(set(_numbers(centre))) == device.committed, "all arrive", BACK_SECONDS)
+        wait_for(lambda: len(set(_stored(store))) == device.committed, "all arrive", BACK_SECONDS)
         outcome.back.append(("half-open and idle", _notices(proxy)))
         outcome.connections = proxy.connections
-        _count(_numbers(centre), outcome)
+        _count(_stored(store), [int(each["sequence"]) for each in ears.payloads()], outcome)
     return outcome
 
 
@@ -91,22 +98,25 @@ def _notices(proxy: Proxy) -> float:
     return time.monotonic() - began
 
 
-def _numbers(centre: SmallCentre) -> list[int]:
-    return [int(each["sequence"]) for each in tuple(centre.received)]
+def _stored(store: Path) -> list[int]:
+    """The numbers of the alerts that the centre's database holds."""
+    with closing(sqlite3.connect(store, timeout=5.0)) as connection:
+        return [number for (number,) in connection.execute("SELECT sequence FROM alerts")]
 
 
-def _flows(centre: SmallCentre, device: Device) -> float:
-    """Wait until an alert has arrived that is committed after now: the seconds that it took."""
+def _flows(store: Path, device: Device) -> float:
+    """Wait until an alert is held that is committed after now: the seconds that it took."""
     began = time.monotonic()
     before = device.committed
-    wait_for(lambda: max(_numbers(centre), default=0) > before, "alerts flow", 120.0)
+    wait_for(lambda: max(_stored(store), default=0) > before, "alerts flow", 120.0)
     return time.monotonic() - began
 
 
-def _count(numbers: list[int], outcome: Outcome) -> None:
-    first_time = list(dict.fromkeys(numbers))
-    outcome.lost = outcome.committed - len(first_time)
-    outcome.again = len(numbers) - len(first_time)
+def _count(stored: list[int], came: list[int], outcome: Outcome) -> None:
+    outcome.lost = outcome.committed - len(set(stored))
+    outcome.doubled = len(stored) - len(set(stored))
+    first_time = list(dict.fromkeys(came))
+    outcome.again = len(came) - len(first_time)
     outcome.disordered = sum(
         number < max(first_time[:index]) for index, number in enumerate(first_time) if index
     )
@@ -122,10 +132,11 @@ def main() -> int:
         sys.stdout.write(f"{what}: back after {seconds:.1f} s\n")
     sys.stdout.write(
         f"{found.committed} alerts over {found.connections} connections: {found.lost} lost, "
-        f"{found.disordered} out of order, {found.again} sent again\n"
+        f"{found.doubled} doubled in the store, {found.disordered} out of order, "
+        f"{found.again} sent again\n"
     )
     late = [seconds for _, seconds in found.back if seconds > BACK_SECONDS]
-    return 1 if late or found.lost or found.disordered else 0
+    return 1 if late or found.lost or found.doubled or found.disordered else 0
 
 
 if __name__ == "__main__":
