@@ -20,7 +20,7 @@ demo: $(VENV)/demo
 	$(BIN)/edge-runtime demo --source '$(SOURCE)' --out out/demo $(ARGS)
 
 test: system-packages $(VENV)/test $(TFLITE_VENV)/ready $(MEDIAPIPE_VENV)/ready lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/test
 	$(BIN)/ruff check

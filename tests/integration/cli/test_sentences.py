@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -269,13 +271,16 @@ def test_a_state_directory_too_deep_for_a_socket_is_named(visits: Visits, tmp_pa
     assert edge_runtime("status", daemon.config).returncode == 1
 
 
-def test_a_damaged_outbox_is_named(visits: Visits, tmp_path: Path) -> None:
+def test_an_outbox_of_another_program_is_named(visits: Visits, tmp_path: Path) -> None:
     daemon = Daemon(tmp_path, visits())
     daemon.state.mkdir()
-    (daemon.state / "outbox.sqlite").write_bytes(b"no database" * 99)
+    with closing(sqlite3.connect(daemon.state / "outbox.sqlite")) as other:
+        other.execute("CREATE TABLE notes (text)")
     done = edge_runtime("run", daemon.config)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"edge-runtime: the outbox {daemon.state}/outbox.sqlite is ")
+    assert done.stderr.startswith(
+        f"edge-runtime: {daemon.state}/outbox.sqlite is an SQLite file of "
+    )
     assert done.stderr.count("\n") == 1
 
 
