@@ -168,8 +168,9 @@ class Judge:
         then, calm = self._calms[0]
         if now - then < _STILL_SECONDS:
             return None
-        # The light may change meanwhile: what is as much brighter as the whole has kept still.
-        gain = max(cv2.mean(look.calm)[0], 1.0) / max(cv2.mean(calm)[0], 1.0)
+        here, there = (np.maximum(tiles(np.asarray(c, np.float32)), 1.0) for c in (look.calm, calm))
+        # The light may change meanwhile: what is as much brighter as most tiles has kept still.
+        gain = float(np.median(here / there))
         levels = np.asarray(cv2.addWeighted(look.calm, 1.0, calm, -gain, 0, dtype=cv2.CV_32F))
         moved: Plane = tiles(np.abs(levels))
         return np.asarray(moved < _STILL_LEVELS)

@@ -29,6 +29,12 @@ _SNOW = 1500.0
 """Noise under which nothing of a picture can be left."""
 _SHIFT_PIXELS = 1.6
 """One per cent of the picture's width."""
+_MOST_IS_THERE = 0.6
+_ELSEWHERE, _BETTER = 0.35, 0.15
+"""The share of tiles that fit where the picture has moved to: so many, and so many more than where
+it was."""
+_NOTHING_FOUND, _OTHER_STANDS = 0.25, 0.5
+"""The share of tiles that fit by chance at most, and of those of a new view that keep still."""
 
 
 def seen(
@@ -88,14 +94,13 @@ def _structure(
     same = like.coarse >= 0.75 or beside
     if same and like.gain >= 0.3 and sharp <= 0.4:
         return Condition.DEFOCUSED
-    if like.matched > 0.4:
-        return None
     quiet = np.zeros_like(lost) if still is None else still
-    if like.energy >= 0.35 and _moved(now, like, quiet, reference):
+    elsewhere = like.matched <= _MOST_IS_THERE and like.energy >= 0.35
+    if elsewhere and _moved(now, like, quiet, reference):
         return Condition.MOVED
     flat = now.energy < _FLAT
     blind = lost & (flat | quiet)
-    if blind.sum() >= _BLIND_SHARE * like.textured.sum():
+    if like.matched <= 0.4 and blind.sum() >= _BLIND_SHARE * like.textured.sum():
         return Condition.COVERED
     return None
 
@@ -110,6 +115,7 @@ def _faint(like: Likeness) -> bool:
 def _moved(now: Measures, like: Likeness, still: NDArray[np.bool_], reference: Reference) -> bool:
     """Whether the old picture is found elsewhere, or another one stands there and keeps still."""
     x, y, matched = reference.moved_by(now)
-    if max(abs(x), abs(y)) >= _SHIFT_PIXELS and matched >= 0.5:
+    better = matched >= max(_ELSEWHERE, like.matched + _BETTER)
+    if better and max(abs(x), abs(y)) >= _SHIFT_PIXELS:
         return True
-    return like.matched < 0.15 and float(still.mean()) >= 0.6
+    return like.matched < _NOTHING_FOUND and float(still.mean()) >= _OTHER_STANDS
