@@ -19,7 +19,8 @@ from edge_runtime.inference.model import ModelSettings, load_detector
 from edge_runtime.service import wiring
 from edge_runtime.timing import Stage, StageTimes
 
-OURS = (Stage.MOTION, Stage.HEALTH, Stage.TENSOR, Stage.OUTPUTS, Stage.TRACK, Stage.RULES)
+OURS = (Stage.MOTION, Stage.TENSOR, Stage.OUTPUTS, Stage.TRACK, Stage.RULES)
+"""What each frame goes through; camera health looks five times a second, at any frame rate."""
 _LINE_RULES = ("line-crossing", "wrong-way", "tailgating")
 RULE_KINDS = get_args(RuleConfig)[0]
 _FIRST, _COUNT = 250, 150
@@ -63,7 +64,7 @@ def measure(rounds: int = 4) -> tuple[Row, str]:
         invokes.append(time.perf_counter() - began)
     ours, invoke = np.median(sums) * 1e3, np.median(invokes) * 1e3
     row = Row(
-        "a frame in our code beside decode and invoke, 768x432, one person, p50",
+        "a frame in our code beside decode, invoke and camera health, 768x432, one person, p50",
         "<= 0.7 ms",
         f"{ours:.2f} ms (beside a bare invoke of {invoke:.1f} ms in the same run)",
         bool(ours <= 0.7),
@@ -140,7 +141,7 @@ def _spent(times: StageTimes) -> float:
 
 def _table(times: StageTimes, bare: float) -> str:
     lines = ["| stage | p50 ms | p95 ms | p99 ms |", "|---|---|---|---|"]
-    for stage in (*OURS[:3], Stage.INVOKE, *OURS[3:]):
+    for stage in (s for s in Stage if s in (*OURS, Stage.HEALTH, Stage.INVOKE)):
         p50, p95, p99 = times.percentiles(stage) or (0, 0, 0)
         lines.append(f"| {stage} | {p50:.3f} | {p95:.3f} | {p99:.3f} |")
     lines.append(f"| (bare invoke beside it) | {bare:.3f} | | |")
