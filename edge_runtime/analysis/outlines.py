@@ -11,20 +11,29 @@ from numpy.typing import NDArray
 
 from edge_runtime.scene import Change
 
+Mask = NDArray[np.bool_]
+Colours = NDArray[np.float32]
+"""H x W x 3, in levels of 0..255."""
+
 _PAD = 4
 """Pixels around a blob that are looked at, too."""
 _EDGE = 4.0
 """Grey levels a pixel that the outline of a thing has; that of a shadow is softer."""
 _CLEARER = 1.25
 """By how much an outline has to be clearer in one picture than in the other."""
-_LIT_LEVELS, _LIT_SHARE = 2.5, 0.22
-"""Where only the light has changed, the picture of before explains that of now, but for a
-multiple, up to so many levels or up to this part of the change."""
-_DARKEST, _BRIGHTEST = 0.45, 2.2
-"""That multiple; what is darker still is rather a black thing."""
-_TEXTURE, _ALIKE = 4.0, 0.85
+_LIT_LEVELS, _LIT_SHARE = 1.5, 0.18
+"""Where only the light has changed, the picture of before in another light explains that of now, up
+to so many levels or up to this part of the change."""
+_DARKEST, _BRIGHTEST = 0.35, 2.4
+"""How much light that may be, by that of before; what is darker still is rather a black thing."""
+_SOFT = 0.8, 1.6, 3.2
+"""How soft the border of a shadow or of a patch of light may be: standard deviations, pixels."""
+_LEAST_GAIN = 0.02
+_WHITE = 255.0
+_TEXTURE, _ALIKE = 4.0, 0.9
 """A place of so much texture (standard deviation, grey levels) that looks so much as before
 (correlation) has only become brighter or darker, by whatever multiple."""
+_KERNEL = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +91,7 @@ def _steps(
     Only that part of each picture counts which makes up their difference: what crosses the outline
     in both, as the pattern of a floor does, is nobody's edge.
     """
-    kernel = np.ones((3, 3), np.uint8)
-    outline = (cv2.dilate(mask, kernel) - cv2.erode(mask, kernel)).astype(np.bool_)
+    outline = (cv2.dilate(mask, _KERNEL) - cv2.erode(mask, _KERNEL)).astype(np.bool_)
     inwards = _gradient(np.asarray(cv2.blur(mask.astype(np.float32), (3, 3)), np.float32))
     length = np.maximum(np.hypot(*inwards), 1e-6)
     now, before = (
@@ -102,20 +110,52 @@ def _gradient(picture: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArra
 
 
 def _only_light(here: NDArray[Any], there: NDArray[Any], mask: NDArray[np.uint8]) -> bool:
-    """Whether what was seen at `mask` is still to be seen, in all colours as much brighter.
+    """Whether what was seen at `mask` is still to be seen in another light.
 
-    A shadow takes the same part of all colours, and leaves what it falls on; a thing has colours
-    and a pattern of its own.
+    A shadow takes the same part of all colours, leaves what it falls on, and has no edge but its
+    border, which may be soft; a thing has colours and a pattern of its own.
     """
-    inner = cv2.erode(mask, np.ones((3, 3), np.uint8))
-    inside = (inner if inner.any() else mask).astype(np.bool_)
-    now, before = here[inside].astype(np.float32), there[inside]
-    gain = float((now * before).sum() / max(float((before * before).sum()), 1.0))
-    rest = float(np.sqrt(np.square(now - gain * before).mean()))
-    change = float(np.sqrt(np.square(now - before).mean()))
-    if _DARKEST <= gain <= _BRIGHTEST and rest <= max(_LIT_LEVELS, _LIT_SHARE * change):
+    now, before = here.astype(np.float32), there.astype(np.float32)
+    if _is_lit(now, before, mask):
         return True
-    dark, light = now.mean(axis=1), before.mean(axis=1)
+    inner = cv2.erode(mask, _KERNEL)
+    inside = (inner if inner.any() else mask).astype(np.bool_)
+    dark, light = now[inside].mean(axis=1), before[inside].mean(axis=1)
     if min(dark.std(), light.std()) < _TEXTURE:
         return False
     return bool(np.corrcoef(dark, light)[0, 1] > _ALIKE)
+
+
+def _is_lit(now: Colours, before: Colours, mask: NDArray[np.uint8]) -> bool:
+    """Whether `before`, with one light within a border of one softness, explains `now`."""
+    near = cv2.dilate(mask, _KERNEL).astype(np.bool_)
+    seen, known = now[near], before[near]
+    change = _rms(seen - known)
+    part = _lit_part(now, before, mask, near)
+    for softness in _SOFT:
+        share = cv2.GaussianBlur(part, (0, 0), softness)
+        lit = known * share[near][:, None]
+        more = float(((seen - known) * lit).sum() / max(float((lit * lit).sum()), 1.0))
+        rest = _rms(seen - np.minimum(known + more * lit, _WHITE))
+        if _DARKEST <= 1 + more <= _BRIGHTEST and rest <= max(_LIT_LEVELS, _LIT_SHARE * change):
+            return True
+    return False
+
+
+def _lit_part(
+    now: Colours, before: Colours, mask: NDArray[np.uint8], near: Mask
+) -> NDArray[np.float32]:
+    """Where more than half of the change of the light is: 1.0, elsewhere 0.0, H x W.
+
+    What differs by a fixed number of levels reaches further out where the shadow is deeper.
+    """
+    ratio = now.mean(axis=2) / np.maximum(before.mean(axis=2), 4.0)
+    gain = float(np.median(ratio[mask > 0])) - 1
+    if abs(gain) < _LEAST_GAIN:
+        return mask.astype(np.float32)
+    part = cv2.blur((ratio - 1) / gain, (3, 3)) > 0.5
+    return np.asarray(part & near, np.float32)
+
+
+def _rms(levels: NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.square(levels).mean()))

@@ -57,6 +57,8 @@ _COVERED = 0.3
 _PERSON_SIZED = 0.35
 """A blob of this part of the box of somebody lost there is that person."""
 _GHOST_SECONDS = 300.0
+_LOOKS = 3
+"""At so many looks in a row the same has to be said of a blob."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,15 @@ class _Thing:
         self.last = now
 
 
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """What was said of a blob that is not believed yet, and at how many looks in a row."""
+
+    box: tuple[int, int, int, int]
+    change: Change
+    looks: int
+
+
 @dataclass(slots=True, eq=False)
 class _Memory:
     """What is known of each pixel."""
@@ -136,6 +147,7 @@ class StillObjects:
         self._settings = settings or StillSettings()
         self._memory: _Memory | None = None
         self._things: list[_Thing] = []
+        self._doubts: list[_Doubt] = []
         self._seen: dict[int, Box] = {}
         self._ghosts: dict[int, tuple[Box, float]] = {}
         self._next_id = 1
@@ -194,6 +206,7 @@ class StillObjects:
         closed = cv2.morphologyEx(still, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
         _, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
         least, most = (part * changed.size for part in _limits(self._settings))
+        doubts: list[_Doubt] = []
         for number, (x, y, width, height, area) in enumerate(stats.tolist()):
             if number == 0 or not least <= area <= most:
                 continue
@@ -207,23 +220,34 @@ class StillObjects:
             else:
                 blob = labels[y : y + height, x : x + width] == number
                 judgement = judge(picture, memory.background, box, blob)
-                self._begin(judgement, box, area, memory, now)
+                if judgement is None:
+                    continue
+                looks = self._looks(box, judgement.change) + 1
+                if looks < _LOOKS:
+                    doubts.append(_Doubt(box, judgement.change, looks))
+                else:
+                    self._begin(judgement, box, area, memory, now)
+        self._doubts = doubts
         self._end(changed, people, now)
         for thing in self._things:
             x1, y1, x2, y2 = thing.box
             kept[max(y1 - 2, 0) : y2 + 2, max(x1 - 2, 0) : x2 + 2] = True
         return kept
 
+    def _looks(self, box: tuple[int, int, int, int], change: Change) -> int:
+        """At how many looks up to the last one the same was said of what is at `box`."""
+        return max(
+            (d.looks for d in self._doubts if d.change is change and _same(d.box, box)), default=0
+        )
+
     def _begin(
         self,
-        judgement: Judgement | None,
+        judgement: Judgement,
         box: tuple[int, int, int, int],
         area: int,
         memory: _Memory,
         now: float,
     ) -> None:
-        if judgement is None:
-            return
         x1, y1, x2, y2 = box
         since = now - min(float(np.median(memory.still[y1:y2, x1:x2])), 5.0)
         thing = _Thing(self._next_id, judgement.change, box, area, since, now, judgement.sure)

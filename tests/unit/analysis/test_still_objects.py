@@ -61,18 +61,22 @@ def test_a_bag_that_is_taken_away_has_vanished() -> None:
     assert thing.change is Change.VANISHED
 
 
-def test_a_bag_that_is_half_hidden_is_seen() -> None:
-    seen = draw_bag(FLOOR, BOX)
+@pytest.mark.parametrize("colour", [BROWN, BLACK, GREY], ids=["brown", "black", "grey"])
+def test_a_bag_that_is_half_hidden_is_seen(colour: tuple[int, int, int]) -> None:
+    seen = draw_bag(FLOOR, BOX, colour)
     seen[:, round(0.335 * SIZE[0]) :] = FLOOR[:, round(0.335 * SIZE[0]) :]
     assert [t.change for t in found(12, from_five(seen))] == [Change.APPEARED]
 
 
-@pytest.mark.parametrize("gain", [0.55, 0.75, 1.4, 1.8])
-def test_a_shadow_or_a_patch_of_sunlight_that_stays_is_no_thing(gain: float) -> None:
+@pytest.mark.parametrize("softness", [1.0, 2.0, 6.0])
+@pytest.mark.parametrize("gain", [0.45, 0.55, 0.75, 1.4, 1.8])
+def test_a_shadow_or_a_patch_of_sunlight_that_stays_is_no_thing(
+    gain: float, softness: float
+) -> None:
     mask = np.zeros(FLOOR.shape[:2], np.float32)
     corners = np.array([(0.2, 0.7), (0.4, 0.7), (0.46, 0.85), (0.24, 0.85)]) * SIZE
     cv2.fillPoly(mask, [np.round(corners).astype(np.int32)], 1.0, cv2.LINE_AA)
-    soft = cv2.GaussianBlur(mask, (0, 0), 2.0)[..., None]
+    soft = cv2.GaussianBlur(mask, (0, 0), softness)[..., None]
     lit = np.clip(FLOOR * (1 + (gain - 1) * soft), 0, 255).astype(np.uint8)
     assert found(14, from_five(lit)) == ()
 
