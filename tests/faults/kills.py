@@ -33,6 +33,8 @@ from edge_runtime.messaging.receipts import AcknowledgedBy
 from tests.bank import SHIPPED
 from tests.broker import Broker, wait_for
 from tests.faults.committing import WITNESS
+from tests.faults.whole_daemon import WholeDaemon
+from tests.visits import make_album, make_small_model
 
 SHIPPED_LIMITS = re.findall(
     r"(?m)^(?:max_|autosave_|set_tcp_nodelay).*$", (SHIPPED / "mosquitto.conf").read_text()
@@ -270,6 +272,16 @@ def run(kills: int, seed: int, device: Callable[[Path, Broker], Device] | None =
         return world.end(dice, done, began)
 
 
+def _device(
+    data: Path | None, by: AcknowledgedBy, folder: Path
+) -> Callable[[Path, Broker], Device]:
+    if data is None:
+        return functools.partial(Committer, by=by)
+    (folder / "album").mkdir()
+    album = make_album(data, folder / "album")
+    return functools.partial(WholeDaemon, album=album, model=make_small_model(data, folder))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=2000)
@@ -281,9 +293,16 @@ def main() -> int:
         default=AcknowledgedBy.CENTRE,
         help="broker: its word lets alerts go, which loses some, and shows that this can fail",
     )
+    parser.add_argument(
+        "--whole-daemon",
+        type=Path,
+        metavar="DATA",
+        help="kill edge-runtime run, with a model and pictures of that folder",
+    )
     arguments = parser.parse_args()
-    device = functools.partial(Committer, by=arguments.acknowledged_by)
-    outcome = run(arguments.kills, arguments.seed, device)
+    with tempfile.TemporaryDirectory(prefix="edge-kills-album-") as folder:
+        device = _device(arguments.whole_daemon, arguments.acknowledged_by, Path(folder))
+        outcome = run(arguments.kills, arguments.seed, device)
     killed = ", ".join(f"{name} {count}" for name, count in sorted(outcome.kills.items()))
     sys.stdout.write(
         f"{sum(outcome.kills.values())} kills ({killed}) in {outcome.seconds:.0f} s: "

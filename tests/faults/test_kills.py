@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.broker import Broker
-from tests.daemon import Daemon, camera, mqtt
 from tests.faults.kills import faults, run
-from tests.visits import Visits
-
-_COMMITTED = re.compile(r" alert atm-1/\d+/(\d+): ")
-
-
-class WholeDaemon:
-    """`edge-runtime run`, before pictures in which a person comes and goes."""
-
-    def __init__(self, folder: Path, busy: list[str], calm: list[str]) -> None:
-        self._calm = calm
-        self._daemon = Daemon(folder, busy, "--fast")
-        self.outbox = self._daemon.state / "outbox.sqlite"
-        self._runs = False
-
-    def start(self) -> None:
-        self._daemon.start()
-        self._runs = True
-
-    def kill(self) -> None:
-        if self._runs:
-            self._daemon.kill()
-            self._runs = False
-
-    def committed(self) -> dict[int, str | None]:
-        return {int(number): None for number in _COMMITTED.findall(self._daemon.log)}
-
-    def quiet(self) -> None:
-        self._daemon.configure(self._calm)
+from tests.faults.whole_daemon import WholeDaemon
 
 
 @pytest.mark.timeout(300)
@@ -49,14 +20,8 @@ def test_a_hundred_kills_of_device_broker_and_centre_lose_and_double_nothing() -
 
 
 @pytest.mark.timeout(300)
-def test_kills_of_the_whole_daemon_lose_and_double_nothing(
-    visits: Visits, small_model: str
-) -> None:
-    def device(folder: Path, broker: Broker) -> WholeDaemon:
-        calm = [small_model, camera("yard", "synthetic:"), mqtt(broker)]
-        return WholeDaemon(folder, [*visits(), mqtt(broker)], calm)
-
-    outcome = run(8, seed=3, device=device)
+def test_kills_of_the_whole_daemon_lose_and_double_nothing(album: Path, small_model: str) -> None:
+    outcome = run(8, seed=3, device=partial(WholeDaemon, album=album, model=small_model))
     assert outcome.faults == ()
     assert outcome.told > 10
 
