@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 from edge_runtime.capture.recording import Recording
 from edge_runtime.capture.source import SourceSettings
 from edge_runtime.frame import Image
+from edge_runtime.inference.model import Detector, ModelSettings, load_detector
 
 FACE = (461, 222)
 """The middle of the visitor's head in the drawn lobby, 1280 x 720, while standing there."""
@@ -27,11 +29,23 @@ def lobby_with_somebody() -> list[Image]:
 
 
 def heads(data: Path, kind: str, count: int) -> list[Image]:
-    """Real heads; those with drawn masks are left out."""
+    """Real heads, spread over the folder.
+
+    Those with drawn masks are left out, and pictures on which several faces are found: a group in
+    the place of a head is no head.
+    """
     folder = data / "images" / "face_covered" / kind
     paths = sorted(path for path in folder.iterdir() if "_syn" not in path.name)
+    faces = load_detector(
+        ModelSettings(data / "models" / "face_detection_short_range.tflite", device="cpu")
+    )
     step = len(paths) // count
-    return [np.asarray(cv2.imread(str(path)), np.uint8) for path in paths[::step][:count]]
+    return [_first_of_one(paths[start:], faces) for start in range(0, step * count, step)]
+
+
+def _first_of_one(paths: Iterable[Path], faces: Detector) -> Image:
+    pictures = (np.asarray(cv2.imread(str(path)), np.uint8) for path in paths)
+    return next(picture for picture in pictures if len(faces.detect(picture).scores) <= 1)
 
 
 def with_head(picture: Image, head: Image) -> Image:

@@ -143,7 +143,7 @@ class Eyes:
 def eyes(data_dir: Path) -> Iterator[Eyes]:
     face = ModelConfig(path=data_dir / "models" / "face_detection_short_range.tflite")
     with (
-        models.borrowed(ModelConfig(name="person")) as person,
+        models.borrowed(ModelConfig(name="person", threshold=0.4)) as person,
         models.borrowed_heads(HeadsConfig(), (RULE,)) as plain,
         models.borrowed_heads(HeadsConfig(detector=face), (RULE,)) as faces,
     ):
