@@ -7,10 +7,8 @@ away in between comes again. A database that is away stops all, and nothing is l
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
@@ -30,6 +28,7 @@ from edge_runtime.messaging.delivery import FAILURE
 from edge_runtime.messaging.failures import MqttError, silent
 from edge_runtime.messaging.settings import MqttSettings
 from edge_runtime.messaging.tls_files import TlsFiles
+from edge_runtime.messaging.waking import Waker
 
 _log = logging.getLogger(__name__)
 
@@ -100,15 +99,12 @@ class Centre:
         self._told: set[str] = set()
         self._trouble: str | None = None
         self._stopping = False
-        self._waker, self._wakened = socket.socketpair()
-        self._waker.setblocking(False)
-        self._wakened.setblocking(False)
+        self._waker = Waker()
 
     def stop(self) -> None:
         """Let `run` end; from any thread, or from a signal handler."""
         self._stopping = True
-        with suppress(BlockingIOError):
-            self._waker.send(b"\0")
+        self._waker.wake()
 
     def run(self) -> None:
         """Serve until `stop`, over as many connections as it takes."""
@@ -232,21 +228,14 @@ class Centre:
             self._pauses = None
 
     def _turn(self, connection: Connection, timeout: float) -> None:
-        if connection.turn(self._wakened.fileno(), timeout):
-            with suppress(BlockingIOError):
-                self._wakened.recv(4096)
+        if connection.turn(self._waker.fileno(), timeout):
+            self._waker.clear()
         if connection.failure is not None:
             raise connection.failure
 
     def _rest(self, seconds: float) -> None:
-        self._wakened.settimeout(seconds)
-        try:
-            if not self._stopping:
-                self._wakened.recv(4096)
-        except TimeoutError:
-            pass
-        finally:
-            self._wakened.setblocking(False)
+        if not self._stopping:
+            self._waker.wait(seconds)
 
     def _tell(self, recorded: Recorded) -> None:
         for conflict in recorded.conflicts:

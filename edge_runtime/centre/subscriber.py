@@ -13,13 +13,11 @@ all before it are acknowledged; `alert.event.id` tells.
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
-from types import TracebackType
 
 from edge_runtime.alerts.alert import AlertEvent
 from edge_runtime.backoff import Backoff
@@ -30,6 +28,7 @@ from edge_runtime.centre.standing import Gone, Link, Reason, Standing, advanced
 from edge_runtime.messaging.connection import NETWORK_SECONDS, Connection, Received, Session
 from edge_runtime.messaging.failures import BrokerRefusedError, MqttError, silent
 from edge_runtime.messaging.settings import MqttSettings
+from edge_runtime.messaging.waking import Waker
 from edge_runtime.messaging.wire import Acknowledgement, Range, WireError
 
 _log = logging.getLogger(__name__)
@@ -130,27 +129,19 @@ class Subscriber:
         self._pacer = AcknowledgementPacer()
         self._refused: set[str] = set()
         self._stopping = False
-        self._waker, self._wakened = socket.socketpair()
-        self._waker.setblocking(False)
-        self._wakened.setblocking(False)
+        self._waker = Waker()
 
     def __enter__(self) -> Subscriber:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._waker.close()
-        self._wakened.close()
 
     def stop(self) -> None:
         """Let the iteration end; from any thread, or from a signal handler."""
         self._stopping = True
-        with suppress(OSError):
-            self._waker.send(b"\0")
+        with suppress(OSError):  # it may be over already
+            self._waker.wake()
 
     def accept(self, chain: ChainKey) -> None:
         """Go on with a chain that is broken: an alert that does not follow the one before it."""
@@ -306,16 +297,11 @@ class Subscriber:
             _log.warning("a message that is no %s is refused: %s", kind, error)
 
     def _turn(self, connection: Connection, timeout: float) -> None:
-        if connection.turn(self._wakened.fileno(), timeout):
-            with suppress(BlockingIOError):
-                self._wakened.recv(4096)
+        if connection.turn(self._waker.fileno(), timeout):
+            self._waker.clear()
         if connection.failure is not None:
             raise connection.failure
 
     def _rest(self, seconds: float) -> None:
-        if self._stopping:
-            return
-        self._wakened.settimeout(seconds)
-        with suppress(TimeoutError):
-            self._wakened.recv(4096)
-        self._wakened.setblocking(False)
+        if not self._stopping:
+            self._waker.wait(seconds)

@@ -30,6 +30,11 @@ class Waker:
             while len(self._wakened.recv(4096)) == 4096:
                 pass
 
+    def close(self) -> None:
+        """Close both; nobody can be woken any more."""
+        self._waker.close()
+        self._wakened.close()
+
     def wait(self, seconds: float) -> None:
         """Wait so long, or until a wake."""
         self._wakened.settimeout(seconds)
