@@ -17,8 +17,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
+from pydantic.json_schema import GenerateJsonSchema
 
 from edge_runtime.alerts.alert import Severity
 from edge_runtime.config.commands import CommandsConfig
@@ -45,6 +44,7 @@ from edge_runtime.config.values import (
     TopicPrefix,
     context,
 )
+from edge_runtime.json_schema import WithoutNull
 
 Score = Annotated[float, Field(gt=0, lt=1)]
 Pixels = Annotated[int, Field(ge=1, le=16384)]
@@ -519,24 +519,8 @@ def schema_of(document: type[BaseModel]) -> dict[str, Any]:
     """What a TOML document of that model may hold, as a JSON Schema (draft 2020-12)."""
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
-        **document.model_json_schema(schema_generator=_SchemaWithoutNull),
+        **document.model_json_schema(schema_generator=WithoutNull),
     }
-
-
-class _SchemaWithoutNull(GenerateJsonSchema):
-    """TOML has no null: what is optional is left out."""
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        result = super().default_schema(schema)
-        if result.get("default", ...) is None:
-            del result["default"]
-        return result
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
 
 
 def _read_password(path: Path) -> str:

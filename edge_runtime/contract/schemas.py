@@ -12,6 +12,7 @@ from pydantic_core import core_schema
 
 from edge_runtime import report
 from edge_runtime.centre.reading import alert_schema
+from edge_runtime.json_schema import Untitled, WithoutNull
 from edge_runtime.messaging.commands import ARGUMENTS, Envelope, NoArguments
 from edge_runtime.messaging.wire import (
     Acknowledgement,
@@ -70,35 +71,13 @@ def schemas() -> Mapping[str, JsonSchemaValue]:
     }
 
 
-class _Untitled(GenerateJsonSchema):
-    """A schema without the titles and underscores that only repeat a name of the code."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-    def get_title_from_name(self, name: str) -> str:
-        return super().get_title_from_name(name.strip("_"))
-
-    def normalize_name(self, name: str) -> str:
-        return super().normalize_name(name).strip("_")
-
-
-class _Plain(_Untitled):
-    """What may be None is left out of a message, so that null is no value; a report says null."""
+class _Plain(WithoutNull):
+    """With what the documentation of the class says of each attribute."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         made = super().model_schema(schema)
         made["title"] = made["title"].strip("_")
         _describe(made, schema["cls"])
-        return made
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        made = super().default_schema(schema)
-        if made.get("default", ...) is None:
-            del made["default"]
         return made
 
 
@@ -117,7 +96,7 @@ def _describe(made: JsonSchemaValue, model: type[BaseModel]) -> None:
 
 def _written(kind: Any) -> JsonSchemaValue:
     """The schema of what is sent as `kind`."""
-    generator = _Untitled if kind in _REPORTS else _Plain
+    generator = Untitled if kind in _REPORTS else _Plain
     return TypeAdapter(kind).json_schema(by_alias=True, schema_generator=generator)
 
 
