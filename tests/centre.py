@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,7 @@ from edge_runtime.alerts.alert import (
     CONTENT_TYPE,
     Alert,
     AlertEvent,
-    AlertState,
     Origin,
-    Severity,
     event,
     rfc3339,
 )
@@ -29,6 +28,7 @@ from edge_runtime.centre.store import Store
 from edge_runtime.messaging.settings import MqttSettings
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.messaging.wire import DROPPED_TYPE
+from tests.alerts import ALERT
 from tests.broker import Broker, wait_for
 
 EPOCH = 1795416937655337
@@ -39,19 +39,11 @@ NOON = 1.79e9
 def an_alert(number: int, **changes: Any) -> Alert:
     """One that differs by its number."""
     plain: dict[str, Any] = {
-        "rule": "presence",
-        "name": "presence",
-        "camera": "front",
-        "state": AlertState.STARTED,
-        "severity": Severity.HIGH,
-        "timestamp": 1.0,
         "wall_time": NOON + number,
-        "decided_after": 1.0,
-        "duration": 0.0,
         "incident": f"front/{number}",
         "boxes": ((0.1, 0.2, 0.3, 0.4),),
     }
-    return Alert(**plain | changes)
+    return replace(ALERT, **plain | changes)
 
 
 class Chain:

@@ -25,6 +25,18 @@ _ENCODER = json.JSONEncoder(
 
 
 @dataclass(frozen=True, slots=True)
+class ChainName:
+    """Whose chain it is: one epoch of one device."""
+
+    site: str
+    device: str
+    epoch: int
+
+    def __str__(self) -> str:
+        return f"{self.site}/{self.device}, epoch {self.epoch}"
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """Where a chain stands: it vouches for every alert of the epoch up to `sequence`.
 

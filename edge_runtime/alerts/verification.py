@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
-from edge_runtime.alerts.chain import BEGINNING, Head, digest
+from edge_runtime.alerts.chain import BEGINNING, ChainName, Head, digest
 from edge_runtime.alerts.dropping import DroppedRange
 from edge_runtime.ranges import Span, gaps, merged
 
@@ -28,18 +28,6 @@ class Fault(StrEnum):
     ORDER = "order"
     TAIL = "tail"
     HEAD = "head"
-
-
-@dataclass(frozen=True, slots=True)
-class ChainName:
-    """Whose chain it is."""
-
-    site: str
-    device: str
-    epoch: int
-
-    def __str__(self) -> str:
-        return f"{self.site}/{self.device}, epoch {self.epoch}"
 
 
 @dataclass(frozen=True, slots=True)

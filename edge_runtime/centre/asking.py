@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from edge_runtime.alerts.chain import ChainName
 from edge_runtime.bundle.trust import key_id
-from edge_runtime.centre.incoming import ChainKey
 from edge_runtime.dsse import pae
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.messaging.commands import SIGNED_TYPE, CommandName
@@ -32,7 +32,7 @@ class CommandKeyError(EdgeRuntimeError):
     """The key that is to sign commands cannot be used."""
 
 
-def acknowledgement(chain: ChainKey, told: Acknowledgement) -> Message:
+def acknowledgement(chain: ChainName, told: Acknowledgement) -> Message:
     """`told`, to the device of `chain`; the broker keeps it for those that come later."""
     topic = Topics(chain.site, chain.device).ack
     return Message(topic, told.to_json(), JSON_TYPE, retain=True)
@@ -45,7 +45,7 @@ class Asker:
         """Raises CommandKeyError where `key`, a PEM file, is none of Ed25519."""
         self._key = None if key is None else _read(key)
 
-    def resend(self, chain: ChainKey, number: str, first: int, last: int, now: float) -> Message:
+    def resend(self, chain: ChainName, number: str, first: int, last: int, now: float) -> Message:
         """The command to send the alerts from `first` to `last` again.
 
         Args:

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edge_runtime.alerts.alert import AlertEvent
+from edge_runtime.alerts.chain import ChainName
 from edge_runtime.centre.health import SeenHealth, SeenStatus
 from edge_runtime.centre.reading import read_alert
 from edge_runtime.messaging.commands import CommandName
@@ -41,22 +42,10 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainKey:
-    """One epoch of one device."""
-
-    site: str
-    device: str
-    epoch: int
-
-    def __str__(self) -> str:
-        return f"{self.site}/{self.device}, epoch {self.epoch}"
-
-
-@dataclass(frozen=True, slots=True)
 class Arrival:
     """An alert, and the bytes as which it came."""
 
-    chain: ChainKey
+    chain: ChainName
     sequence: int
     event: AlertEvent
     payload: bytes
@@ -167,7 +156,7 @@ def read_arrival(message: Received) -> Arrival:
     event = read_alert(message.payload, message.topic)
     device, epoch, sequence = event.id.rsplit("/", 2)
     site = event.source.partition("/")[0]
-    chain, number = ChainKey(site, device, int(epoch)), int(sequence)
+    chain, number = ChainName(site, device, int(epoch)), int(sequence)
     if number > HIGHEST:
         raise WireError(f"sequence: no device gives a number above {HIGHEST}")
     return Arrival(chain, number, event, message.payload)

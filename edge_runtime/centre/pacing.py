@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from edge_runtime.centre.incoming import ChainKey
+from edge_runtime.alerts.chain import ChainName
 from edge_runtime.messaging.wire import Acknowledgement
 
 
@@ -14,14 +14,14 @@ class AcknowledgementPacer:
     def __init__(self, every: float = 0.25) -> None:
         """Prepare; `every` is the least number of seconds between two of one chain."""
         self._every = every
-        self._waiting: dict[ChainKey, Acknowledgement] = {}
-        self._sent: dict[ChainKey, float] = {}
+        self._waiting: dict[ChainName, Acknowledgement] = {}
+        self._sent: dict[ChainName, float] = {}
 
-    def add(self, told: dict[ChainKey, Acknowledgement]) -> None:
+    def add(self, told: dict[ChainName, Acknowledgement]) -> None:
         """These are to be sent."""
         self._waiting |= told
 
-    def due(self, now: float, most: int) -> list[tuple[ChainKey, Acknowledgement]]:
+    def due(self, now: float, most: int) -> list[tuple[ChainName, Acknowledgement]]:
         """Those that go out at `now`, monotonic seconds, and `most` of them."""
         self._sent = {key: at for key, at in self._sent.items() if now - at < self._every}
         free = ((key, told) for key, told in self._waiting.items() if key not in self._sent)

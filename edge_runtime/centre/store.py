@@ -16,9 +16,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from edge_runtime.alerts.chain import ChainName
 from edge_runtime.centre import tables
 from edge_runtime.centre.database import open_database, writing
-from edge_runtime.centre.incoming import Arrival, Batch, ChainKey, Device, Told
+from edge_runtime.centre.incoming import Arrival, Batch, Device, Told
 from edge_runtime.centre.standing import Gone, Link, Reason, Standing, advanced, gaps
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.messaging.wire import Acknowledgement
@@ -35,7 +36,7 @@ class UnknownDeviceError(EdgeRuntimeError):
 class Conflict:
     """An alert came under the number of another one, with another content."""
 
-    chain: ChainKey
+    chain: ChainName
     sequence: int
 
 
@@ -43,7 +44,7 @@ class Conflict:
 class Break:
     """Alert `sequence` is there, but does not follow the one before it as it is here."""
 
-    chain: ChainKey
+    chain: ChainName
     sequence: int
 
 
@@ -63,11 +64,11 @@ class Recorded:
 
     stored: int = 0
     repeated: int = 0
-    acknowledgements: dict[ChainKey, Acknowledgement] = field(default_factory=dict)
+    acknowledgements: dict[ChainName, Acknowledgement] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
     breaks: list[Break] = field(default_factory=list)
-    missing: list[tuple[ChainKey, int, int]] = field(default_factory=list)
-    dropped: list[tuple[ChainKey, int, int]] = field(default_factory=list)
+    missing: list[tuple[ChainName, int, int]] = field(default_factory=list)
+    dropped: list[tuple[ChainName, int, int]] = field(default_factory=list)
     refused: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
@@ -75,7 +76,7 @@ class Recorded:
 class Ask:
     """A range that a device is to send again, and the id of the command."""
 
-    chain: ChainKey
+    chain: ChainName
     id: str
     first: int
     last: int
@@ -86,7 +87,7 @@ class _Chain:
     """A row of `chains`, locked."""
 
     id: int
-    key: ChainKey
+    key: ChainName
     standing: Standing
     stored: int
     top: int
@@ -173,7 +174,7 @@ class Store:
                 if len(asks) == most or (unchanged and row.asked_at > now - wait):
                     continue
                 first, last = _lacking(connection, row.id, row.acked)
-                key = ChainKey(row.site, row.device, row.epoch)
+                key = ChainName(row.site, row.device, row.epoch)
                 times = row.asked_times + 1 if unchanged else 1
                 ask = Ask(key, _command_id(key, first, now), first, last)
                 connection.execute(
@@ -190,7 +191,7 @@ class Store:
                 asks.append(ask)
         return asks
 
-    def accept(self, device: Device, now: float) -> list[tuple[ChainKey, int, int]]:
+    def accept(self, device: Device, now: float) -> list[tuple[ChainName, int, int]]:
         """Wait no longer for what is missing of `device`, and go on where its chain is broken.
 
         Returns:
@@ -205,7 +206,7 @@ class Store:
         accepted = []
         with writing(self.engine) as connection:
             keys = [
-                ChainKey(*row)
+                ChainName(*row)
                 for row in connection.execute(
                     select(columns.site, columns.device, columns.epoch).where(
                         columns.site == device.site, columns.device == device.device
@@ -226,7 +227,7 @@ class Store:
 
     # In one transaction, with the chains locked.
 
-    def _lock(self, connection: Connection, keys: Collection[ChainKey]) -> dict[ChainKey, _Chain]:
+    def _lock(self, connection: Connection, keys: Collection[ChainName]) -> dict[ChainName, _Chain]:
         """The rows of `keys`, made where there are none, always locked in the same order."""
         if not keys:
             return {}
@@ -253,11 +254,11 @@ class Store:
     def _add_alerts(
         self,
         connection: Connection,
-        chains: Mapping[ChainKey, _Chain],
+        chains: Mapping[ChainName, _Chain],
         arrivals: Sequence[Arrival],
         now: float,
         recorded: Recorded,
-    ) -> set[ChainKey]:
+    ) -> set[ChainName]:
         """Store what is new; the chains of which an alert came that is held already."""
         if not arrivals:
             return set()
@@ -286,11 +287,11 @@ class Store:
     def _compare(
         self,
         connection: Connection,
-        chains: Mapping[ChainKey, _Chain],
+        chains: Mapping[ChainName, _Chain],
         others: Sequence[tuple[tuple[int, int], Arrival]],
         now: float,
         recorded: Recorded,
-    ) -> set[ChainKey]:
+    ) -> set[ChainName]:
         """Hold what came again against what is stored, and keep apart what is another content."""
         if not others:
             return set()
@@ -328,7 +329,7 @@ class Store:
     def _keep_apart(
         self,
         connection: Connection,
-        chains: Mapping[ChainKey, _Chain],
+        chains: Mapping[ChainName, _Chain],
         conflicts: Sequence[dict[str, Any]],
     ) -> list[Conflict]:
         """Store rows of `conflicts`: those that were not there."""
@@ -347,14 +348,14 @@ class Store:
     def _add_dropped(
         self,
         connection: Connection,
-        chains: Mapping[ChainKey, _Chain],
+        chains: Mapping[ChainName, _Chain],
         batch: Batch,
         now: float,
         recorded: Recorded,
-    ) -> set[ChainKey]:
+    ) -> set[ChainName]:
         told = set()
         for device, data in batch.dropped:
-            chain = chains[ChainKey(device.site, device.device, data.epoch)]
+            chain = chains[ChainName(device.site, device.device, data.epoch)]
             told.add(chain.key)
             for each in data.ranges:
                 found = Gone(each.first, each.last, Reason.DROPPED, each.previoushash, each.hash)
@@ -366,10 +367,10 @@ class Store:
         self,
         connection: Connection,
         batch: Batch,
-        chains: dict[ChainKey, _Chain],
+        chains: dict[ChainName, _Chain],
         now: float,
         recorded: Recorded,
-    ) -> set[ChainKey]:
+    ) -> set[ChainName]:
         """Note what devices have no more of what they were asked for, and of nothing else."""
         touched = set()
         for answer in batch.answers:
@@ -382,7 +383,7 @@ class Store:
             ).one_or_none()
             if row is None:
                 continue
-            key = ChainKey(row.site, row.device, row.epoch)
+            key = ChainName(row.site, row.device, row.epoch)
             chains |= {} if key in chains else self._lock(connection, [key])
             chain = chains[key]
             for first, last in answer.missing:
@@ -505,9 +506,9 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _chains_in(batch: Batch) -> set[ChainKey]:
+def _chains_in(batch: Batch) -> set[ChainName]:
     return {arrival.chain for arrival in batch.alerts} | {
-        ChainKey(device.site, device.device, data.epoch) for device, data in batch.dropped
+        ChainName(device.site, device.device, data.epoch) for device, data in batch.dropped
     }
 
 
@@ -537,7 +538,7 @@ def _row(place: tuple[int, int], arrival: Arrival, now: float) -> dict[str, Any]
 def _locked(row: Any) -> _Chain:
     return _Chain(
         row.id,
-        ChainKey(row.site, row.device, row.epoch),
+        ChainName(row.site, row.device, row.epoch),
         Standing(row.acked, row.hash, row.broken),
         row.stored,
         row.top,
@@ -655,6 +656,6 @@ def _acknowledge(chain: _Chain, recorded: Recorded) -> None:
         )
 
 
-def _command_id(key: ChainKey, first: int, now: float) -> str:
+def _command_id(key: ChainName, first: int, now: float) -> str:
     text = f"{key}/{first}/{now!r}"
     return f"resend-{hashlib.sha256(text.encode()).hexdigest()[:32]}"

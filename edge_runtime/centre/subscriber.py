@@ -20,9 +20,10 @@ from math import inf
 from time import monotonic
 
 from edge_runtime.alerts.alert import AlertEvent
+from edge_runtime.alerts.chain import ChainName
 from edge_runtime.backoff import Backoff
 from edge_runtime.centre.asking import acknowledgement
-from edge_runtime.centre.incoming import Arrival, ChainKey, Device, read_arrival, read_dropped
+from edge_runtime.centre.incoming import Arrival, Device, read_arrival, read_dropped
 from edge_runtime.centre.pacing import AcknowledgementPacer
 from edge_runtime.centre.standing import Gone, Link, Reason, Standing, advanced
 from edge_runtime.messaging.connection import NETWORK_SECONDS, Connection, Received, Session
@@ -37,10 +38,10 @@ _FILTERS = ("alert/#", "dropped", "ack")
 _SESSION = Session(expires=300, receive_maximum=100)
 _LONGEST_TURN = 1.0
 
-Dropped = Callable[[ChainKey, Range], None]
+Dropped = Callable[[ChainName, Range], None]
 
 
-def _tell(chain: ChainKey, told: Range) -> None:
+def _tell(chain: ChainName, told: Range) -> None:
     _log.warning("%s: the device gave up the alerts %d to %d", chain, told.first, told.last)
 
 
@@ -57,7 +58,7 @@ class ReceivedAlert:
 
     event: AlertEvent
     payload: bytes
-    chain: ChainKey
+    chain: ChainName
     sequence: int
     _acknowledge: Callable[[], None] = field(repr=False, compare=False)
 
@@ -106,7 +107,7 @@ class Subscriber:
         *,
         site: str = "+",
         device: str = "+",
-        held: Mapping[ChainKey, int] | None = None,
+        held: Mapping[ChainName, int] | None = None,
         on_dropped: Dropped = _tell,
     ) -> None:
         """Prepare; nothing is opened before the first alert is asked for.
@@ -143,7 +144,7 @@ class Subscriber:
         with suppress(OSError):  # it may be over already
             self._waker.wake()
 
-    def accept(self, chain: ChainKey) -> None:
+    def accept(self, chain: ChainName) -> None:
         """Go on with a chain that is broken: an alert that does not follow the one before it."""
         position = self._positions.get(chain)
         if position is not None and position.standing.broken:
@@ -221,13 +222,13 @@ class Subscriber:
             return self._alert(connection, message, read_arrival(message))
         if kind == "ack":
             told = Acknowledgement.read(message.payload)
-            chain = ChainKey(site, device, told.epoch)
+            chain = ChainName(site, device, told.epoch)
             position = self._position(chain)
             position.begin_at(told.sequence, told.hash)
             self._advance(chain, position)
         elif kind == "dropped":
             dropped = read_dropped(Device(site, device), message.payload)
-            chain = ChainKey(site, device, dropped.epoch)
+            chain = ChainName(site, device, dropped.epoch)
             for each in dropped.ranges:
                 self._give_up(chain, each)
         connection.acknowledge([message])
@@ -251,7 +252,7 @@ class Subscriber:
 
         return ReceivedAlert(arrival.event, arrival.payload, arrival.chain, number, kept)
 
-    def _give_up(self, chain: ChainKey, told: Range) -> None:
+    def _give_up(self, chain: ChainName, told: Range) -> None:
         position = self._position(chain)
         gone = Gone(told.first, told.last, Reason.DROPPED, told.previoushash, told.hash)
         if told.last <= position.standing.sequence:
@@ -261,7 +262,7 @@ class Subscriber:
             self._on_dropped(chain, told)
             self._advance(chain, position)
 
-    def _advance(self, chain: ChainKey, position: _Position) -> None:
+    def _advance(self, chain: ChainName, position: _Position) -> None:
         was_broken = position.standing.broken
         if position.advance():
             self._acknowledge(chain, position)
@@ -272,7 +273,7 @@ class Subscriber:
                 *(chain, position.standing.sequence + 1),
             )
 
-    def _acknowledge(self, chain: ChainKey, position: _Position) -> None:
+    def _acknowledge(self, chain: ChainName, position: _Position) -> None:
         standing = position.standing
         if standing.sequence > 0:
             told = Acknowledgement(
@@ -287,7 +288,7 @@ class Subscriber:
         for chain, told in self._pacer.due(now, connection.room):
             connection.publish(acknowledgement(chain, told))
 
-    def _position(self, chain: ChainKey) -> _Position:
+    def _position(self, chain: ChainName) -> _Position:
         return self._positions.setdefault(chain, _Position())
 
     def _refuse(self, message: Received, error: WireError) -> None:

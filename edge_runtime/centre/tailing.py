@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
+from edge_runtime.alerts.chain import ChainName
 from edge_runtime.centre import tables
 from edge_runtime.centre.database import reading
-from edge_runtime.centre.incoming import ChainKey
 
 _AT_ONCE = 1000
 
@@ -30,7 +30,7 @@ class Line:
         late: whether a later one of the chain came before it, and was told before it.
     """
 
-    chain: ChainKey
+    chain: ChainName
     sequence: int
     received: float
     time: str
@@ -109,7 +109,7 @@ class Tail:
                 if told is None:
                     told = self._chains[row.id] = self._start(connection, row)
                 if told.stored != row.stored or told.waits is not None:
-                    key = ChainKey(row.site, row.device, row.epoch)
+                    key = ChainName(row.site, row.device, row.epoch)
                     yield from self._news(connection, row, key, told)
         self._begun = True
 
@@ -128,7 +128,9 @@ class Tail:
         )
         return _Told(0, row.top if first is None else first - 1, [])
 
-    def _news(self, connection: Connection, row: Any, key: ChainKey, told: _Told) -> Iterator[Line]:
+    def _news(
+        self, connection: Connection, row: Any, key: ChainName, told: _Told
+    ) -> Iterator[Line]:
         told.stored = row.stored
         holes, told.holes = told.holes, []
         for first, last in holes:
@@ -168,7 +170,7 @@ def _hole(first: int, last: int) -> list[tuple[int, int]]:
     return [(first, last)] if first <= last else []
 
 
-def _line(key: ChainKey, row: Any, *, late: bool) -> Line:
+def _line(key: ChainName, row: Any, *, late: bool) -> Line:
     return Line(
         key,
         row.sequence,

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from edge_runtime.alerts import dropping
 from edge_runtime.alerts.alert import Severity
-from edge_runtime.alerts.chain import Head
+from edge_runtime.alerts.chain import ChainName, Head
 from edge_runtime.alerts.database import OutboxError, State, open_to_look, sentence, state
 from edge_runtime.alerts.dropping import DroppedRange
 from edge_runtime.alerts.signing import HeadSignatureError, certified_key, verify
-from edge_runtime.alerts.verification import ChainName, Fault, Ledger, Link, Problem, ToldHead
+from edge_runtime.alerts.verification import Fault, Ledger, Link, Problem, ToldHead
 from edge_runtime.config import load
 from edge_runtime.errors import EdgeRuntimeError
 from edge_runtime.messaging.wire import DROPPED_TYPE, Dropped, WireError

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.alerts.alert import Alert, AlertState, Origin, Severity, event
-from edge_runtime.alerts.chain import BEGINNING, Head, canonical, digest
+from edge_runtime.alerts.chain import BEGINNING, ChainName, Head, canonical, digest
 from edge_runtime.alerts.outbox import Outbox
-from edge_runtime.alerts.verification import ChainName, Fault, Ledger, Link, Problem, ToldHead
+from edge_runtime.alerts.verification import Fault, Ledger, Link, Problem, ToldHead
 from tests.alerts import ALERT
 
 Document = dict[str, Any]

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from edge_runtime.alerts.chain import ChainName
 from edge_runtime.bundle.trust import key_id
 from edge_runtime.centre.asking import Asker, CommandKeyError
-from edge_runtime.centre.incoming import ChainKey
 from edge_runtime.messaging.commands import (
     Admission,
     CommandName,
@@ -27,7 +27,7 @@ from edge_runtime.messaging.connection import Received
 from edge_runtime.messaging.topics import Topics
 
 NOW = 1.79e9
-CHAIN = ChainKey("paris-12", "atm-1", 7)
+CHAIN = ChainName("paris-12", "atm-1", 7)
 
 
 def admitted(asker: Asker, keys: dict[str, bytes] | None, device: str = "atm-1") -> Request:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from edge_runtime.centre.incoming import ChainKey
+from edge_runtime.alerts.chain import ChainName
 from edge_runtime.centre.pacing import AcknowledgementPacer
 from edge_runtime.messaging.wire import Acknowledgement
 
-ONE, OTHER = ChainKey("s", "one", 1), ChainKey("s", "other", 1)
+ONE, OTHER = ChainName("s", "one", 1), ChainName("s", "other", 1)
 
 
 def told(sequence: int) -> Acknowledgement:

@@ -10,15 +10,15 @@ import pytest
 from sqlalchemy import select, update
 
 from edge_runtime.alerts.alert import AlertEvent
-from edge_runtime.alerts.chain import digest
+from edge_runtime.alerts.chain import ChainName, digest
 from edge_runtime.centre import tables
 from edge_runtime.centre.database import DatabaseUrlError, StoreError, reading, writing
-from edge_runtime.centre.incoming import Batch, ChainKey, Device, read_batch
+from edge_runtime.centre.incoming import Batch, Device, read_batch
 from edge_runtime.centre.store import WINDOW, Recorded, Store, UnknownDeviceError
 from edge_runtime.messaging.connection import Received
 from tests.centre import EPOCH, Chain, database_in
 
-KEY = ChainKey("paris-12", "atm-1", EPOCH)
+KEY = ChainName("paris-12", "atm-1", EPOCH)
 
 
 def messages(chain: Chain, *alerts: AlertEvent) -> list[Received]:
