@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import tomllib
 from pathlib import Path
 
-import pytest
-
 from edge_runtime.centre.settings import BrokerConfig, CentreConfig
+from tests import units
 from tests.conftest import ROOT
 
 UNIT = ROOT / "deploy" / "systemd" / "edge-centre.service"
 DOCUMENTATION = (ROOT / "docs" / "centre.md").read_text()
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit with a program that is there."""
-    path = tmp_path / UNIT.name
-    text, count = re.subn(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text())
-    assert count == 1
-    path.write_text(text)
-    return path
-
-
-def test_the_unit_is_correct_and_exposed_by_two_of_ten_at_most(unit: Path) -> None:
-    verified = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
-    )
-    assert verified.returncode == 0, verified.stderr
-    assert unit.name not in verified.stderr, verified.stderr
-    judged = subprocess.run(
-        ["systemd-analyze", "security", "--offline=yes", unit],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    overall = re.search(r"Overall exposure level for \S+: ([\d.]+)", judged.stdout)
-    assert overall, judged.stdout + judged.stderr
-    assert float(overall[1]) <= 2.0
+def test_the_unit_is_correct_and_exposed_by_two_of_ten_at_most(tmp_path: Path) -> None:
+    unit = units.with_a_program(UNIT, tmp_path)
+    units.verify(unit)
+    assert units.exposure(unit) <= 2.0
 
 
 def test_the_example_is_a_configuration() -> None:

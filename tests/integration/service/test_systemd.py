@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from tests import units
 from tests.broker import Broker, wait_for
 from tests.conftest import ROOT
 from tests.daemon import Daemon, Notifications, camera, edge_runtime, mqtt
@@ -87,34 +87,12 @@ def test_a_service_manager_that_is_gone_does_not_end_the_daemon(
     assert daemon.log.count("does not listen at NOTIFY_SOCKET") == 1
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit with a program that is there."""
-    path = tmp_path / UNIT.name
-    text, count = re.subn(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text())
-    assert count == 1
-    path.write_text(text)
-    return path
+def test_the_unit_is_correct(tmp_path: Path) -> None:
+    units.verify(units.with_a_program(UNIT, tmp_path))
 
 
-def test_the_unit_is_correct(unit: Path) -> None:
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert unit.name not in done.stderr, done.stderr
-
-
-def test_the_unit_is_exposed_by_two_of_ten_at_most(unit: Path) -> None:
-    done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=yes", unit],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    overall = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
-    assert overall, done.stdout + done.stderr
-    assert float(overall[1]) <= MOST_EXPOSURE
+def test_the_unit_is_exposed_by_two_of_ten_at_most(tmp_path: Path) -> None:
+    assert units.exposure(units.with_a_program(UNIT, tmp_path)) <= MOST_EXPOSURE
 
 
 def test_the_unit_runs_the_program_as_the_package_installs_it() -> None:
@@ -132,15 +110,8 @@ def test_a_timer_and_what_it_starts_are_correct(name: str, tmp_path: Path) -> No
     program = "/opt/edge-runtime/bin/edge-runtime"
     text = (UNIT.parent / f"{name}.service").read_text()
     (tmp_path / f"{name}.service").write_text(text.replace(program, "/bin/true"))
-    timer = shutil.copy(UNIT.parent / f"{name}.timer", tmp_path)
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", timer, tmp_path / f"{name}.service"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert name not in done.stderr, done.stderr
+    timer = Path(shutil.copy(UNIT.parent / f"{name}.timer", tmp_path))
+    units.verify(timer, tmp_path / f"{name}.service")
     command = re.search(rf"(?m)^ExecStart={program} ((?:.*\\\n)*.*)$", text)
     assert command
     asked = command[1].replace("\\\n", " ").split()
