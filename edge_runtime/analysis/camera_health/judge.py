@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, tiles
-from edge_runtime.analysis.camera_health.reference import Reference
+from edge_runtime.analysis.camera_health.reference import Likeness, Reference
 from edge_runtime.analysis.camera_health.verdicts import seen
 from edge_runtime.analysis.glance import Glance
 
@@ -123,14 +123,17 @@ class Judge:
             self._first = now
         measures = Measures.of(look)
         change = Change.of(self._before, look) if self._before else None
-        reference = self._reference if self._reference and self._reference.believed else None
-        wrong = seen(measures, change, reference, self._still(look, now), self.present)
+        known = self._reference
+        noise = change.noise if change else known.usual_noise if known else 0.0
+        like = known.likeness(measures, noise) if known else None
+        beside = (known, like) if known and like and known.believed else None
+        wrong = seen(measures, noise, beside, self._still(look, now), self.present)
         frozen = self._frozen(change, now)
         if wrong & _EMPTY:
             frozen = None  # nothing is in the picture that could change
         verdicts = self._live(wrong, frozen, now)
         if not wrong and all(life.state is State.CLEAR for life in self._lives.values()):
-            self._learn(measures, change, now)
+            self._learn(measures, change, like, now)
         self._before, self._last = look, now
         return verdicts
 
@@ -175,13 +178,13 @@ class Judge:
         moved: Plane = tiles(np.abs(levels))
         return np.asarray(moved < _STILL_LEVELS)
 
-    def _learn(self, measures: Measures, change: Change | None, now: float) -> None:
+    def _learn(
+        self, measures: Measures, change: Change | None, like: Likeness | None, now: float
+    ) -> None:
         reference = self._reference
-        if reference is None:
+        if reference is None or like is None:
             self._reference = Reference(measures, now)
-            return
-        matched = reference.likeness(measures, change.noise if change else 0.0).matched
-        if matched >= 0.5:
+        elif like.matched >= 0.5:
             reference.learn(measures, change, now)
         elif not reference.believed:
             self._reference = Reference(measures, now)  # what it began with was no background

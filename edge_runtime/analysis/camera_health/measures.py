@@ -82,10 +82,12 @@ class Change:
     @classmethod
     def of(cls, before: Glance, now: Glance) -> Change:
         """Compare `now` with `before`, of the same size."""
-        difference = np.asarray(cv2.subtract(now.grey, before.grey, dtype=cv2.CV_32F), np.float32)
-        fine = np.abs(difference - cv2.blur(difference, (3, 3))).reshape(-1)
-        place = round(_QUIET * fine.size)
-        quiet = float(np.partition(fine, place)[place])
+        difference = np.asarray(cv2.subtract(now.grey, before.grey, dtype=cv2.CV_16S), np.int16)
+        # In ninths of a grey level a blur of 3 x 3 is whole, and counting is faster than sorting.
+        ninths = np.abs(9 * difference - cv2.boxFilter(difference, -1, (3, 3), normalize=False))
+        counts = np.bincount(ninths.reshape(-1))
+        place = round(_QUIET * ninths.size)
+        quiet = int(np.searchsorted(np.cumsum(counts), place, side="right")) / 9
         return cls(
             mean=float(cv2.norm(now.grey, before.grey, cv2.NORM_L1)) / now.grey.size,
             noise=(quiet / _QUIET_SIGMAS) ** 2,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.analysis.camera_health.conditions import Condition
-from edge_runtime.analysis.camera_health.measures import Change, Measures
+from edge_runtime.analysis.camera_health.measures import Measures
 from edge_runtime.analysis.camera_health.reference import Likeness, Reference
 
 _DARK_MEAN, _DARK_HIGH = 25, 42
@@ -39,8 +39,8 @@ _NOTHING_FOUND, _OTHER_STANDS = 0.25, 0.5
 
 def seen(
     now: Measures,
-    change: Change | None,
-    reference: Reference | None,
+    noise: float,
+    beside: tuple[Reference, Likeness] | None,
     still: NDArray[np.bool_] | None,
     present: Collection[Condition] = (),
 ) -> frozenset[Condition]:
@@ -48,18 +48,18 @@ def seen(
 
     Args:
         now: the measures.
-        change: against the glance before; None where there is none.
-        reference: None while none is believed; then only the light is judged.
+        noise: of the picture, see `Change`; the usual one where there is no glance before.
+        beside: the reference, and how the glance is beside it; None while none is believed: then
+            only the light is judged.
         still: the tiles in which nothing has moved for a second; None where that is not known.
         present: what is wrong already: what covers the lens may move, and people may walk where a
             turned camera looks.
     """
     if now.mean < _DARK_MEAN and now.high < _DARK_HIGH:
         return frozenset({Condition.DARK})
-    if reference is None:
+    if beside is None:
         return frozenset({Condition.BRIGHT}) if now.white >= _WHITE_ALL else frozenset()
-    noise = change.noise if change else reference.usual_noise
-    like = reference.likeness(now, noise)
+    reference, like = beside
     lost = like.textured & (like.fit < _LOST)
     count = int(like.textured.sum())
     share = float(lost.sum()) / max(count, 1)
