@@ -117,6 +117,16 @@ class Daemon:
         return self._log.read_text(errors="replace")
 
     @property
+    def started(self) -> bool:
+        """Whether it was started and neither stopped nor killed since."""
+        return self._process is not None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         """The process."""
         assert self._process

@@ -65,15 +65,17 @@ def make_small_model(data_dir: Path, folder: Path) -> str:
     return f'[model]\npath = "{data_dir}/models/vww_96_int8.tflite"\nlabels = "{labels}"\n'
 
 
+def small_picture(data_dir: Path, name: str) -> bytes:
+    """One of the pictures as JPEG, 128x128."""
+    picture = cv2.resize(cv2.imread(str(data_dir / "images" / name)), (128, 128))
+    return cv2.imencode(".jpg", picture)[1].tobytes()
+
+
 def make_album(data_dir: Path, folder: Path) -> Path:
     """Put the pictures of `album` into `folder`."""
-    originals = []
-    for name in (PERSON, NOBODY):
-        picture = cv2.resize(cv2.imread(str(data_dir / "images" / name)), (128, 128))
-        originals.append(folder / f"{name}.original")
-        assert cv2.imwrite(str(folder / name), picture)
-        (folder / name).rename(originals[-1])
-    person, nobody = originals
+    person, nobody = (folder / f"{name}.original" for name in (PERSON, NOBODY))
+    person.write_bytes(small_picture(data_dir, PERSON))
+    nobody.write_bytes(small_picture(data_dir, NOBODY))
     for number in range(10_000):
         there = number % (STAY + BREAK) >= BREAK
         (folder / f"{number}.jpg").symlink_to(person if there else nobody)

@@ -1,9 +1,9 @@
 """kill -9 of device, broker and centre at random while alerts flow: `python -m tests.faults.kills`.
 
-The processes are real ones: Mosquitto with persistence, `edge-centre run` with SQLite, and the
-device as `tests/faults/committer.py`: the real outbox and publisher without cameras, which starts
-in half a second. `test_kills.py` does the same to the whole daemon, with fewer kills. At the end
-every alert that the device has committed has to be in the centre's store exactly once, in its
+The processes are real ones: Mosquitto with persistence, `edge-centre run` with SQLite, and
+`edge-runtime run` before a camera that sends MJPEG over HTTP. With `--committer` the device is
+`tests/faults/committer.py`, the real outbox and publisher without cameras, which is quicker. At the
+end every alert that the device has committed has to be in the centre's store exactly once, in its
 order, as it was committed. Ctrl-C ends the killing early, and the rest is as at the end.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 import random
 import re
 import signal
@@ -21,8 +22,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -33,8 +34,7 @@ from edge_runtime.messaging.receipts import AcknowledgedBy
 from tests.bank import SHIPPED
 from tests.broker import Broker, wait_for
 from tests.faults.committing import WITNESS
-from tests.faults.whole_daemon import WholeDaemon
-from tests.visits import make_album, make_small_model
+from tests.faults.whole_daemon import WholeDaemon, busy_street
 
 SHIPPED_LIMITS = re.findall(
     r"(?m)^(?:max_|autosave_|set_tcp_nodelay).*$", (SHIPPED / "mosquitto.conf").read_text()
@@ -42,6 +42,7 @@ SHIPPED_LIMITS = re.findall(
 """What the shipped mosquitto.conf says of how much and how often."""
 _PROGRESS_SECONDS = 90.0
 _DRAIN_SECONDS = 180.0
+_LAST_LINES = 40
 _STRIKES = (
     *(("device",), ("centre",), ("broker",), ("broker",)),
     *(("device", "broker"), ("broker", "centre"), ("device", "centre")),
@@ -69,9 +70,14 @@ class Process:
     """
 
     def __init__(self, log: Path, command: Sequence[str]) -> None:
-        self.log = log
+        self._log = log
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What it wrote, in all its lives."""
+        return self._log.read_text(errors="replace")
 
     @property
     def alive(self) -> bool:
@@ -79,7 +85,7 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        with self.log.open("ab") as output:
+        with self._log.open("ab") as output:
             self._process = subprocess.Popen(self._command, stdout=output, stderr=output)
 
     def kill(self) -> None:
@@ -94,6 +100,12 @@ class Device(Protocol):
 
     outbox: Path
 
+    @property
+    def log(self) -> str: ...
+
+    @property
+    def alive(self) -> bool: ...
+
     def start(self) -> None: ...
 
     def kill(self) -> None: ...
@@ -103,6 +115,10 @@ class Device(Protocol):
 
     def quiet(self) -> None:
         """From the next start on it commits no more, and sends what waits."""
+
+
+MakeDevice = Callable[[Path, Broker], Device]
+"""Makes the device in that folder, at that broker."""
 
 
 class Committer(Process):
@@ -154,10 +170,10 @@ class World:
 
     Args:
         folder: for all that they keep.
-        device: makes the device at that broker, in that folder.
+        device: makes the device.
     """
 
-    def __init__(self, folder: Path, device: Callable[[Path, Broker], Device]) -> None:
+    def __init__(self, folder: Path, device: MakeDevice) -> None:
         self._stack = ExitStack()
         self.broker = self._stack.enter_context(Broker(extra=SHIPPED_LIMITS))
         self.database = folder / "centre.sqlite"
@@ -196,7 +212,27 @@ class World:
     def flows(self) -> None:
         """Wait until alerts arrive."""
         before = self.stored()
-        wait_for(lambda: self.stored() > before, "alerts arrive", _PROGRESS_SECONDS)
+
+        def arrived() -> bool:
+            assert self.device.alive, "the device ended by itself"
+            assert self.centre.alive, "the centre ended by itself"
+            return self.stored() > before
+
+        try:
+            wait_for(arrived, "alerts arrive", _PROGRESS_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self._standing()}") from None
+
+    def _standing(self) -> str:
+        """Where the alerts are, and what each said last: which link it is that stands still."""
+        logs = {"device": self.device.log, "broker": self.broker.log, "centre": self.centre.log}
+        said = [
+            f"--- {name}\n" + "\n".join(log.splitlines()[-_LAST_LINES:])
+            for name, log in logs.items()
+        ]
+        waiting = self.waiting() if self.device.outbox.exists() else 0
+        where = f"{waiting} wait on the device, {self.stored()} are stored"
+        return "\n".join([where, *said])
 
     def end(self, dice: random.Random, kills: Counter[str], began: float) -> Outcome:
         """Let what waits arrive, and hold the store against what was committed."""
@@ -242,15 +278,14 @@ def faults(told: dict[int, str | None], committed: int, held: list[tuple[int, st
     return found
 
 
-def run(kills: int, seed: int, device: Callable[[Path, Broker], Device] | None = None) -> Outcome:
+def run(kills: int, seed: int, device: MakeDevice) -> Outcome:
     """Kill so often, and see what became of the alerts."""
     dice = random.Random(seed)
     began = time.monotonic()
     done: Counter[str] = Counter()
-    made = device or Committer
     with (
         tempfile.TemporaryDirectory(prefix="edge-kills-") as name,
-        World(Path(name), made) as world,
+        World(Path(name), device) as world,
     ):
         victims: dict[str, Killable] = {
             "device": world.device,
@@ -272,20 +307,23 @@ def run(kills: int, seed: int, device: Callable[[Path, Broker], Device] | None =
         return world.end(dice, done, began)
 
 
-def _device(
-    data: Path | None, by: AcknowledgedBy, folder: Path
-) -> Callable[[Path, Broker], Device]:
-    if data is None:
-        return functools.partial(Committer, by=by)
-    (folder / "album").mkdir()
-    album = make_album(data, folder / "album")
-    return functools.partial(WholeDaemon, album=album, model=make_small_model(data, folder))
+@contextmanager
+def _whole_daemon(data: Path, by: AcknowledgedBy) -> Iterator[MakeDevice]:
+    with (
+        tempfile.TemporaryDirectory(prefix="edge-kills-street-") as folder,
+        busy_street(data, Path(folder)) as street,
+    ):
+        yield functools.partial(WholeDaemon, street=street, by=by)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--data", type=Path, default=os.environ.get("EDGE_TEST_DATA"))
+    parser.add_argument(
+        "--committer", action="store_true", help="kill an outbox and a publisher without cameras"
+    )
     parser.add_argument(
         "--acknowledged-by",
         type=AcknowledgedBy,
@@ -293,16 +331,19 @@ def main() -> int:
         default=AcknowledgedBy.CENTRE,
         help="broker: its word lets alerts go, which loses some, and shows that this can fail",
     )
-    parser.add_argument(
-        "--whole-daemon",
-        type=Path,
-        metavar="DATA",
-        help="kill edge-runtime run, with a model and pictures of that folder",
-    )
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="edge-kills-album-") as folder:
-        device = _device(arguments.whole_daemon, arguments.acknowledged_by, Path(folder))
-        outcome = run(arguments.kills, arguments.seed, device)
+    by = arguments.acknowledged_by
+    if arguments.committer:
+        outcome = run(arguments.kills, arguments.seed, functools.partial(Committer, by=by))
+    elif arguments.data is None:
+        parser.error("--data, or the variable EDGE_TEST_DATA, has to name the test data")
+    else:
+        with _whole_daemon(arguments.data, by) as device:
+            outcome = run(arguments.kills, arguments.seed, device)
+    return _tell(outcome)
+
+
+def _tell(outcome: Outcome) -> int:
     killed = ", ".join(f"{name} {count}" for name, count in sorted(outcome.kills.items()))
     sys.stdout.write(
         f"{sum(outcome.kills.values())} kills ({killed}) in {outcome.seconds:.0f} s: "

@@ -7,21 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kills import faults, run
-from tests.faults.whole_daemon import WholeDaemon
+from tests.faults.kills import Committer, faults, run
+from tests.faults.whole_daemon import WholeDaemon, busy_street
 
 
 @pytest.mark.timeout(300)
 def test_a_hundred_kills_of_device_broker_and_centre_lose_and_double_nothing() -> None:
-    outcome = run(100, seed=7)
+    outcome = run(100, 7, Committer)
     assert outcome.faults == ()
     assert min(outcome.kills.values()) > 20
     assert outcome.stored > 200
 
 
 @pytest.mark.timeout(300)
-def test_kills_of_the_whole_daemon_lose_and_double_nothing(album: Path, small_model: str) -> None:
-    outcome = run(8, seed=3, device=partial(WholeDaemon, album=album, model=small_model))
+def test_kills_of_the_whole_daemon_lose_and_double_nothing(data_dir: Path, tmp_path: Path) -> None:
+    with busy_street(data_dir, tmp_path) as street:
+        outcome = run(8, 3, partial(WholeDaemon, street=street))
     assert outcome.faults == ()
     assert outcome.told > 10
 

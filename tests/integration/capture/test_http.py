@@ -1,11 +1,6 @@
-"""A real HTTP server that sends MJPEG, as many cameras and ESP32 boards do."""
+"""MJPEG over HTTP, from a real server."""
 
-import base64
-import http.server
-import threading
-import time
 from collections.abc import Iterator
-from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -15,63 +10,24 @@ from edge_runtime.capture.camera import Camera, CameraState
 from edge_runtime.capture.source import SourceError, SourceSettings
 from edge_runtime.capture.sources import probe
 from tests.integration.capture.waiting import until
+from tests.mjpeg import MjpegServer
 
 CREDENTIALS = "admin:p@ss:w%rd"
 
 
-class MjpegServer(http.server.ThreadingHTTPServer):
-    """Sends pictures, 20 a second, each a little brighter; `/private` wants a password."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), MjpegHandler)
-        self.broken = threading.Event()
-        self.host = f"127.0.0.1:{self.server_port}"
-
-
-class MjpegHandler(http.server.BaseHTTPRequestHandler):
-    server: MjpegServer
-    expected: ClassVar = "Basic " + base64.b64encode(CREDENTIALS.encode()).decode()
-
-    def do_GET(self) -> None:
-        if self.path == "/private" and self.headers["Authorization"] != self.expected:
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", 'Basic realm="camera"')
-            self.end_headers()
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
-        self.end_headers()
-        for number in range(10_000):
-            if self.server.broken.is_set():
-                return
-            image = np.full((48, 64, 3), number % 200, np.uint8)
-            jpeg = cv2.imencode(".jpg", image)[1].tobytes()
-            head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-            try:
-                self.wfile.write(head.encode() + jpeg + b"\r\n")
-            except OSError:
-                return
-            time.sleep(0.05)
-
-    def log_message(self, *_: object) -> None:
-        pass
+def _a_little_brighter(number: int) -> bytes:
+    image = np.full((48, 64, 3), number % 200, np.uint8)
+    return cv2.imencode(".jpg", image)[1].tobytes()
 
 
 @pytest.fixture
 def server() -> Iterator[MjpegServer]:
-    with MjpegServer() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with MjpegServer(_a_little_brighter, 20.0, CREDENTIALS) as server:
         yield server
-        server.broken.set()
-        server.shutdown()
-        thread.join()
 
 
 def test_mjpeg_over_http_is_read_and_reconnected(server: MjpegServer) -> None:
-    camera = Camera("atm", SourceSettings(f"http://{server.host}/stream"))
+    camera = Camera("atm", SourceSettings(server.url))
     camera.start()
     brightness = []
     for frame in camera:
