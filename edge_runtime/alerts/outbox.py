@@ -12,6 +12,7 @@ however the first one dies.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
@@ -343,6 +344,25 @@ class Outbox:
             return None
         return Entry(place, camera, rule, Severity(severity), payload, number)
 
+    def give_up(self, entry: Entry) -> None:
+        """Drop an alert, whatever its severity, if it still waits: it is on record.
+
+        Raises:
+            OutboxError: the file cannot be written; the alert waits on.
+        """
+        epoch, number = self._epochs.identity(entry.sequence)
+        alert = json.loads(entry.payload)
+        dropped = DroppedRange(
+            *(epoch, number, number, {entry.severity: 1}),
+            *(alert.get("previoushash"), alert.get("hash")),
+        )
+        with self._mutex, self._explained():
+            waits = self._connection.execute(
+                "SELECT 1 FROM alerts WHERE sequence = ?", (entry.sequence,)
+            ).fetchone()
+            if waits:  # a commit may have dropped it meanwhile
+                self._drop([entry.sequence], [dropped])
+
     def _give_up(self, rows: Iterable[tuple[int, str, str, str, str]]) -> None:
         dropped = []
         for place, _, _, severity, _ in rows:
@@ -351,10 +371,14 @@ class Outbox:
                 "alert %d of epoch %d is damaged on the disk, and is given up", number, epoch
             )
             dropped.append(unreadable(epoch, number, number, severity))
+        self._drop([place for place, *_ in rows], dropped)
+
+    def _drop(self, places: Sequence[int], dropped: Sequence[DroppedRange]) -> None:
+        """Delete what waits at `places`, and have it on record."""
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany(
-                "DELETE FROM alerts WHERE sequence = ?", [(place,) for place, *_ in rows]
+                "DELETE FROM alerts WHERE sequence = ?", [(place,) for place in places]
             )
             self._record(dropped, self._head)
         self._depth -= len(dropped)

@@ -47,6 +47,8 @@ FAILURE = 0x80
 _SET_ASIDE = frozenset({TOPIC_NAME_INVALID, PACKET_TOO_LARGE, 0x99})
 _STRIKES = 3
 _SET_ASIDE_SECONDS = 600.0
+_SUSPECT_SECONDS = 5.0
+"""Doubled with each time that the connection broke."""
 BEGINNING = -(2**63)
 """Before all places: what is saved of a damaged outbox has negative ones."""
 _ENDLESS = 2**63 - 1
@@ -93,7 +95,7 @@ class Delivery:
         self.set_aside = set(suspects)
         # A broker that crashes again and again makes suspects of the innocent: they are not to
         # wait long.
-        patience = 5.0 * 2.0 ** min(max(suspects.values(), default=32), 32)
+        patience = _SUSPECT_SECONDS * 2.0 ** min(max(suspects.values(), default=32), 32)
         self._second_chance = now + min(patience, _SET_ASIDE_SECONDS)
         self.held_until = None
         self.start_over()

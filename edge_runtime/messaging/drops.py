@@ -12,7 +12,7 @@ from edge_runtime.alerts.alert import CONTENT_TYPE, rfc3339
 from edge_runtime.alerts.dropping import DroppedRange
 from edge_runtime.alerts.outbox import Outbox, OutboxError
 from edge_runtime.messaging.connection import Answer, Connection, Message
-from edge_runtime.messaging.delivery import FAILURE, NO_MATCHING_SUBSCRIBERS
+from edge_runtime.messaging.delivery import FAILURE, NO_MATCHING_SUBSCRIBERS, PACKET_TOO_LARGE
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.messaging.wire import DROPPED_TYPE, MOST_RANGES, Dropped, DroppedData, Range
 
@@ -47,6 +47,7 @@ class DropSender:
         self._seen = -1
         self._not_before = 0.0
         self._again = False
+        self._most = MOST_RANGES
 
     def tell_again(self) -> None:
         """Send all that is on record again."""
@@ -63,6 +64,10 @@ class DropSender:
         self._not_before = 0.0
         self._forget_told()
 
+    def broke(self) -> None:
+        """The connection broke with one of these in flight: it may have been too large."""
+        self._most = max(self._most // 2, 1)
+
     def send(self, connection: Connection, now: float) -> None:
         """Send the next message, if it is its turn."""
         if self._in_flight or now < self._not_before or not connection.free:
@@ -74,7 +79,7 @@ class DropSender:
             self._look()
             self._not_before = now + _PAUSE_SECONDS if not self._waiting else now
         if self._waiting:
-            self._send(connection, self._waiting.pop(0))
+            self._send(connection, self._waiting.pop(0), now)
 
     def answered(self, answer: Answer, now: float) -> bool:
         """The broker answered: whether it was to one of these."""
@@ -82,8 +87,7 @@ class DropSender:
         if ranges is None:
             return False
         if answer.code >= FAILURE or answer.code == NO_MATCHING_SUBSCRIBERS:
-            self._seen = -1
-            self._not_before = now + _RETRY_SECONDS
+            self._fail(now, smaller=answer.code == PACKET_TOO_LARGE)
             return True
         self._told.update(map(_extent, ranges))
         if not self._waiting:
@@ -107,13 +111,24 @@ class DropSender:
             return
         self._told.intersection_update(map(_extent, ranges))
         new = (one for one in ranges if _extent(one) not in self._told)
-        self._waiting = list(_portions(new))
+        self._waiting = list(_portions(new, self._most))
 
-    def _send(self, connection: Connection, ranges: list[DroppedRange]) -> None:
+    def _fail(self, now: float, *, smaller: bool) -> None:
+        """Try again later; or at once with less in each message, where that can be."""
+        self._waiting.clear()
+        self._seen = -1
+        if smaller and self._most > 1:
+            self._most //= 2
+        else:
+            self._not_before = now + _RETRY_SECONDS
+
+    def _send(self, connection: Connection, ranges: list[DroppedRange], now: float) -> None:
         message = self._message(ranges)
         number = connection.publish(message)
         if number is None:
-            _log.error("the broker takes no packet as large as that for %s", message.topic)
+            if self._most == 1:
+                _log.error("the broker takes no packet as large as that for %s", message.topic)
+            self._fail(now, smaller=True)
         else:
             self._in_flight[number] = ranges
 
@@ -138,10 +153,10 @@ class DropSender:
         return Message(self._topics.dropped, event.to_json(), CONTENT_TYPE)
 
 
-def _portions(ranges: Iterable[DroppedRange]) -> Iterator[list[DroppedRange]]:
-    """As many as go into one message, of one epoch each."""
+def _portions(ranges: Iterable[DroppedRange], most: int) -> Iterator[list[DroppedRange]]:
+    """At most so many, which go into one message, of one epoch each."""
     for _, group in groupby(ranges, key=lambda one: one.epoch):
-        while portion := list(islice(group, MOST_RANGES)):
+        while portion := list(islice(group, most)):
             yield portion
 
 

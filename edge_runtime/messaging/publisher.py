@@ -61,7 +61,7 @@ class PublisherStats:
         depth: alerts in the outbox, those in flight among them.
         delivered: how often the broker took an alert since the start.
         resent: how often an alert went out that had gone out before.
-        set_aside: alerts that the broker will not take; they stay in the outbox.
+        set_aside: alerts in the outbox that the broker will not take.
         held: why the alerts wait although the broker is there, in words; None while they flow.
         acknowledged: how far the centre is; None where the broker's word is enough.
         last_error: the latest failure of the link, in words; None before the first.
@@ -117,6 +117,7 @@ class Publisher:
         reconnect: Backoff | None = None,
         retry: Backoff | None = None,
         stall_after: float = 20.0,
+        give_up_after: float = 3600.0,
     ) -> None:
         """Prepare; nothing is opened before `start`.
 
@@ -131,6 +132,8 @@ class Publisher:
             retry: the waits while the broker has nobody to give the alerts to, 4 to 30 s.
             stall_after: seconds without any answer of the broker's, while one is due, after which
                 the connection is given up.
+            give_up_after: seconds after which an alert that the broker does not take, while it
+                takes those behind it, is dropped, so that the centre can acknowledge those.
         """
         self._settings = settings
         self._outbox = outbox
@@ -150,7 +153,9 @@ class Publisher:
         self._outgoing = Outgoing()
         self._handlers: dict[str, Handler] = {}
         self._receipts = self._make_receipts(acknowledged_by, resend_after)
-        self._alerts = AlertSender(outbox, topics, self._receipts, retry or Backoff(4.0, 30.0))
+        self._alerts = AlertSender(
+            outbox, topics, self._receipts, retry or Backoff(4.0, 30.0), give_up_after
+        )
         self._drops = DropSender(outbox, topics, forgets=acknowledged_by is AcknowledgedBy.BROKER)
 
         self._link = Link(settings.address)
@@ -369,7 +374,9 @@ class Publisher:
         if connection.failure is not None:
             # What was acknowledged before the end counts.
             self._take_answers(connection)
-            if not self._outgoing.in_flight and not self._drops.in_flight:
+            if self._drops.in_flight:
+                self._drops.broke()
+            elif not self._outgoing.in_flight:
                 self._alerts.broke()
             raise connection.failure
 

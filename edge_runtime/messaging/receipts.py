@@ -81,6 +81,13 @@ class Receipts(Protocol):
     def overdue(self, now: float) -> bool:
         """Whether all that waits is to be sent again. Ask only when all was sent."""
 
+    def blocked_by(self, sequence: int) -> bool:
+        """Whether this one alone keeps alerts that the broker took from being acknowledged.
+
+        Raises:
+            OutboxError: the outbox cannot be read.
+        """
+
     def state(self) -> Acknowledged | None:
         """How far the centre is; None where it is not asked. From any thread."""
 
@@ -131,6 +138,10 @@ class BrokerReceipts:
 
     def overdue(self, now: float) -> bool:
         """Never: what the broker took is its own business."""
+        return False
+
+    def blocked_by(self, sequence: int) -> bool:
+        """Never: each is forgotten for itself."""
         return False
 
     def state(self) -> None:
@@ -203,6 +214,10 @@ class CentreReceipts:
         self._sent_at = None
         self._patience = min(self._patience * 2, LONGEST_RESEND_SECONDS)
         return True
+
+    def blocked_by(self, sequence: int) -> bool:
+        """See `Receipts`."""
+        return sequence < self._highest and sequence == _before_the_first(self._outbox) + 1
 
     def state(self) -> Acknowledged:
         """See `Receipts`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable
+from time import monotonic
 
 from edge_runtime.alerts.alert import CONTENT_TYPE
 from edge_runtime.alerts.outbox import Entry, Outbox, OutboxError
@@ -38,7 +39,14 @@ class AlertSender:
         held: why the alerts wait although the broker is there, in words; None while they flow.
     """
 
-    def __init__(self, outbox: Outbox, topics: Topics, receipts: Receipts, retry: Backoff) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        topics: Topics,
+        receipts: Receipts,
+        retry: Backoff,
+        give_up_after: float,
+    ) -> None:
         self._outbox = outbox
         self._topics = topics
         self._receipts = receipts
@@ -47,6 +55,8 @@ class AlertSender:
         self._trouble = ""
         self._complained: dict[int, int] = {}
         """Alerts set aside, and the reason code of the complaint that was logged."""
+        self._not_taken_since: dict[int, float] = {}
+        self._give_up_after = give_up_after
         self._highest = BEGINNING
         self.delivered = 0
         self.resent = 0
@@ -170,7 +180,7 @@ class AlertSender:
 
     def _take(self, sequence: int, now: float) -> None:
         self.delivered += 1
-        self._complained.pop(sequence, None)
+        self._forget(sequence)
         self._receipts.taken(sequence, now)
         if self.held is not None and self._delivery.held_until is None:
             _log.info("alerts flow again")
@@ -188,6 +198,35 @@ class AlertSender:
                 sequence,
                 reason,
             )
+        since = self._not_taken_since.setdefault(sequence, monotonic())
+        if monotonic() - since >= self._give_up_after:
+            self._give_up(sequence, reason)
+
+    def _give_up(self, sequence: int, reason: str) -> None:
+        """Drop an alert that nobody takes, if it keeps others from being acknowledged."""
+        try:
+            if not self._receipts.blocked_by(sequence):
+                return
+            entries = self._outbox.pending(sequence - 1, 1)
+            if [entry.sequence for entry in entries] != [sequence]:
+                return  # a commit has dropped it meanwhile
+            (entry,) = entries
+            self._outbox.give_up(entry)
+        except OutboxError as error:
+            self._report(str(error))
+            return
+        self._forget(sequence)
+        self._delivery.set_aside.discard(sequence)
+        _log.critical(
+            "alert %d (%s, %s at %s) is dropped: the broker has not taken it for %.0f s, and those "
+            "behind it cannot be acknowledged: %s",
+            *(entry.number, entry.severity, entry.rule, entry.camera),
+            *(self._give_up_after, reason),
+        )
+
+    def _forget(self, sequence: int) -> None:
+        self._complained.pop(sequence, None)
+        self._not_taken_since.pop(sequence, None)
 
     def _report(self, sentence: str) -> None:
         if self._trouble != sentence:

@@ -66,7 +66,8 @@ class DropLog:
         if drops == self._told or now < self._due:
             return
         logger.warning(
-            "%d alerts were dropped because the outbox has no room for them", drops - self._told
+            "%d alerts were dropped: they found no room, could not be read, or nobody takes them",
+            drops - self._told,
         )
         self._told, self._due = drops, now + _LOG_SECONDS
 

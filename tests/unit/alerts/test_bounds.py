@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sqlite3
@@ -146,6 +147,24 @@ def test_what_is_dropped_stays_on_record_over_a_restart_and_the_chain_goes_on(
     again.acknowledge(again.epoch, 4)
     made = again.commit(alert, model=None, clock_synchronised=True)
     assert (made.sequence, made.previoushash) == ("6", head.hash)
+
+
+def test_what_is_given_up_is_on_record_once_whatever_its_severity(
+    opened: Open, add: Callable[..., list[int]], folder: Path, origin: Origin
+) -> None:
+    outbox = opened()
+    add(outbox, LOW, CRITICAL, LOW)
+    entry = outbox.pending(1, 1)[0]
+    alert = json.loads(entry.payload)
+    outbox.give_up(entry)
+    outbox.give_up(entry)
+    expected = DroppedRange(outbox.epoch, 2, 2, {CRITICAL: 1}, alert["previoushash"], alert["hash"])
+    assert outbox.dropped(10) == (expected,)
+    assert [each.sequence for each in outbox.pending(0, 10)] == [1, 3]
+    assert (outbox.depth(), outbox.drops, outbox.given_up().evicted) == (2, 1, {CRITICAL: 1})
+    outbox.close()
+    with Outbox(folder / "o.db", origin, Limits(min_free_disk=0)) as again:
+        assert (again.salvage, again.depth(), again.dropped(10)) == (None, 2, (expected,))
 
 
 def test_an_acknowledgement_at_or_beyond_its_last_forgets_a_range(
