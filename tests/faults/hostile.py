@@ -286,7 +286,7 @@ def at_the_centre(folder: Path, count: int, seed: int) -> Outcome:
         centre = Process(folder / "centre.log", command)
         centre.start()
         try:
-            wait_for(lambda: "listening" in centre.log.read_text(), "the centre listens")
+            wait_for(lambda: "listening" in centre.log, "the centre listens")
             device.send(chain.grow(3))
             device.acknowledged_to(3)
             before = _held(folder)
@@ -374,9 +374,8 @@ def _differences(before: dict[str, int], after: dict[str, int]) -> list[str]:
     ]
 
 
-def _tracebacks(log: Path) -> list[str]:
-    text = log.read_text(errors="replace")
-    return [f"a traceback: {text[text.index('Traceback') :][:2000]}"] if "Traceback" in text else []
+def _tracebacks(log: str) -> list[str]:
+    return [f"a traceback: {log[log.index('Traceback') :][:2000]}"] if "Traceback" in log else []
 
 
 def main() -> int:
