@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,22 +9,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, case, func, select
+from sqlalchemy import Engine, select
 
-from edge_runtime.alerts.chain import Head
+from edge_runtime.alerts.chain import ChainName, Head
 from edge_runtime.alerts.signing import CertificateError, HeadSignatureError, certified_key, verify
-from edge_runtime.centre import tables
+from edge_runtime.centre import held, tables
 from edge_runtime.centre.database import reading
 from edge_runtime.centre.health import SeenChain, SeenHealth, SeenStatus
+from edge_runtime.centre.held import ChainView, Incident
 from edge_runtime.centre.incoming import Device
-from edge_runtime.centre.standing import Gone, Reason, Standing, gaps
 from edge_runtime.messaging.wire import WireError
 
 _Seen = TypeVar("_Seen", SeenStatus, SeenHealth)
 _LIVE = "live"
-_MOST_GAPS = 20
-_LOOKED_AT = 10_000
-"""Alerts beyond the first gap among which further ones are looked for."""
 
 
 class DeviceState(StrEnum):
@@ -57,34 +53,6 @@ class HeadState(StrEnum):
     CONTRADICTED = "contradicted"
     """The alert of that number has another hash here."""
     UNTOLD = "untold"
-
-
-@dataclass(frozen=True, slots=True)
-class ChainView:
-    """One epoch of a device's alerts, as it is held here.
-
-    Attributes:
-        epoch: Unix microseconds.
-        acknowledged: each alert up to this one is stored or known to be gone.
-        verified: whether all of them are stored or dropped, and each follows the one before it.
-        broken: the alert that does not follow the one before it; None where all do.
-        stored: how many alerts are stored.
-        gaps: ranges, first and last, that are waited for.
-        dropped, missing, accepted: how many alerts the device gave up, lost, and a person
-            accepted as not there.
-        conflicts: how many alerts came under the number of another.
-    """
-
-    epoch: int
-    acknowledged: int
-    verified: bool
-    broken: int | None
-    stored: int
-    gaps: tuple[tuple[int, int], ...]
-    dropped: int
-    missing: int
-    accepted: int
-    conflicts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +106,15 @@ def look(
         StoreError: the database cannot be read.
     """
     with reading(engine) as connection:
-        chains = _chains(connection)
+        chains = held.chains(connection)
         told = {
             Device(row.site, row.device): row for row in connection.execute(select(tables.devices))
         }
         names = sorted({*told, *chains}, key=lambda each: (each.site, each.device))
-        return [
-            _Look(connection, device, told.get(device), chains[device]).view(
-                now, silent_after, certificates
-            )
-            for device in names
-        ]
+        looks = [_Look(device, told.get(device), chains[device]) for device in names]
+        incidents = held.open_incidents(connection)
+        hashes = held.hashes(connection, (each.head for each in looks if each.head))
+    return [each.view(now, silent_after, certificates, incidents, hashes) for each in looks]
 
 
 def refusals(engine: Engine) -> list[Refused]:
@@ -161,14 +127,7 @@ def refusals(engine: Engine) -> list[Refused]:
 class _Look:
     """One device, as it stands in the database."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        device: Device,
-        told: Any,
-        chains: Mapping[int, ChainView],
-    ) -> None:
-        self._connection = connection
+    def __init__(self, device: Device, told: Any, chains: Mapping[int, ChainView]) -> None:
         self._device = device
         self._chains = dict(sorted(chains.items(), reverse=True))
         self._status = _read(SeenStatus, told and told.status)
@@ -176,10 +135,25 @@ class _Look:
         self._status_heard = told and told.status_heard
         self._heard = _heard(told, self._health)
 
-    def view(self, now: float, silent_after: float, certificates: Path | None) -> DeviceView:
+    @property
+    def head(self) -> tuple[ChainName, int] | None:
+        """The alert that the device says is the end of its chain."""
+        told = self._health.chain if self._health else None
+        if told is None:
+            return None
+        return ChainName(told.site, told.device, told.epoch), told.sequence
+
+    def view(
+        self,
+        now: float,
+        silent_after: float,
+        certificates: Path | None,
+        incidents: Mapping[ChainName, Sequence[Incident]],
+        hashes: Mapping[tuple[ChainName, int], str],
+    ) -> DeviceView:
         health = self._health
-        head, fault = self._head(certificates)
-        state, reasons = self._state(now, silent_after)
+        head, fault = self._head(certificates, self.head and hashes.get(self.head))
+        state, reasons = self._state(now, silent_after, incidents)
         outbox = health.outbox if health else None
         return DeviceView(
             site=self._device.site,
@@ -193,7 +167,9 @@ class _Look:
             chains=tuple(self._chains.values()),
         )
 
-    def _state(self, now: float, silent_after: float) -> tuple[DeviceState, list[str]]:
+    def _state(
+        self, now: float, silent_after: float, incidents: Mapping[ChainName, Sequence[Incident]]
+    ) -> tuple[DeviceState, list[str]]:
         status, health = self._status, self._health
         # A device that is heard after its last will is there again.
         spoke = (self._heard or 0.0) > (self._status_heard or 0.0)
@@ -203,11 +179,19 @@ class _Look:
             return DeviceState.SILENT, ["it never told of its health"]
         if (age := now - self._heard) > silent_after:
             return DeviceState.SILENT, [f"it told of its health {age:.0f} s ago"]
-        return self._heard_state(health)
+        chain = ChainName(self._device.site, self._device.device, health.outbox.epoch)
+        return self._heard_state(health, incidents.get(chain, ()))
 
-    def _heard_state(self, health: SeenHealth) -> tuple[DeviceState, list[str]]:
+    def _heard_state(
+        self, health: SeenHealth, incidents: Iterable[Incident]
+    ) -> tuple[DeviceState, list[str]]:
         blind = [f"camera {c.name} is {c.state}" for c in health.cameras if c.state != _LIVE]
-        blind += [f"camera {each}" for each in self._incidents(health)]
+        blind += [
+            f"camera {each.camera}: {each.incident}"
+            for each in incidents
+            # What a restart left open is no news of now.
+            if health.started is None or datetime.fromisoformat(each.time) >= health.started
+        ]
         if blind:
             return DeviceState.BLIND, [*blind, *health.reasons]
         if health.state == "degraded":
@@ -223,29 +207,6 @@ class _Look:
         chain = self._chains.get(outbox.epoch)
         return max(outbox.committed - (chain.acknowledged if chain else 0), 0)
 
-    def _incidents(self, health: SeenHealth) -> list[str]:
-        """What is told of cameras by alerts that have no end, since the device has started."""
-        alerts = tables.alerts.c
-        ended = func.max(case((alerts.state == "ended", 1), else_=0))
-        rows = self._connection.execute(
-            select(alerts.camera, alerts.incident, func.max(alerts.time))
-            .join(tables.chains, alerts.chain == tables.chains.c.id)
-            .where(
-                tables.chains.c.site == self._device.site,
-                tables.chains.c.device == self._device.device,
-                tables.chains.c.epoch == health.outbox.epoch,
-                alerts.rule == tables.CAMERA_HEALTH,
-            )
-            .group_by(alerts.camera, alerts.incident)
-            .having(ended == 0)
-        )
-        started = health.started
-        return [
-            f"{camera}: {incident}"
-            for camera, incident, time in rows
-            if started is None or datetime.fromisoformat(time) >= started
-        ]
-
     def _of_chains(self) -> Iterable[str]:
         for chain in self._chains.values():
             where = f"in epoch {chain.epoch}"
@@ -258,30 +219,16 @@ class _Look:
             if chain.gaps:
                 yield f"alerts {_shown(chain.gaps)} {where} are waited for"
 
-    def _head(self, certificates: Path | None) -> tuple[HeadState, list[str]]:
+    def _head(self, certificates: Path | None, stored: str | None) -> tuple[HeadState, list[str]]:
         told = self._health.chain if self._health else None
         if told is None:
             return HeadState.UNTOLD, []
         if (told.site, told.device) != (self._device.site, self._device.device):
             return HeadState.FORGED, ["the end of its chain is told for another device"]
-        stored = self._stored_hash(told)
         if stored is not None and stored != told.hash:
             text = f"alert {told.sequence} is not the one here that the device says it is"
             return HeadState.CONTRADICTED, [text]
         return _signature(told, _certificate(certificates, self._device))
-
-    def _stored_hash(self, told: SeenChain) -> str | None:
-        found: str | None = self._connection.scalar(
-            select(tables.alerts.c.hash)
-            .join(tables.chains, tables.alerts.c.chain == tables.chains.c.id)
-            .where(
-                tables.chains.c.site == told.site,
-                tables.chains.c.device == told.device,
-                tables.chains.c.epoch == told.epoch,
-                tables.alerts.c.sequence == told.sequence,
-            )
-        )
-        return found
 
 
 def _signature(told: SeenChain, certificate: Path | None) -> tuple[HeadState, list[str]]:
@@ -328,67 +275,3 @@ def _shown(ranges: Sequence[tuple[int, int]]) -> str:
     return ", ".join(
         str(first) if first == last else f"{first} to {last}" for first, last in ranges
     )
-
-
-def _chains(connection: Connection) -> dict[Device, dict[int, ChainView]]:
-    ranges: dict[int, list[Gone]] = defaultdict(list)
-    for row in connection.execute(select(tables.gone)):
-        ranges[row.chain].append(Gone(row.first, row.last, Reason(row.reason)))
-    twice = select(tables.conflicts.c.chain, func.count()).group_by(tables.conflicts.c.chain)
-    conflicts: dict[int, int] = {row[0]: row[1] for row in connection.execute(twice)}
-    found: dict[Device, dict[int, ChainView]] = defaultdict(dict)
-    for row in connection.execute(select(tables.chains)):
-        view = _chain(connection, row, ranges[row.id], conflicts.get(row.id, 0))
-        found[Device(row.site, row.device)][row.epoch] = view
-    return found
-
-
-def _chain(connection: Connection, row: Any, ranges: list[Gone], conflicts: int) -> ChainView:
-    counts = {
-        reason: _not_stored(connection, row.id, [g for g in ranges if g.reason is reason])
-        for reason in Reason
-    }
-    open_gaps = _gaps(connection, row, ranges) if row.top > row.acked and not row.broken else []
-    accepted = any(each.reason is Reason.ACCEPTED for each in ranges)
-    return ChainView(
-        epoch=row.epoch,
-        acknowledged=row.acked,
-        verified=not (row.broken or accepted or counts[Reason.MISSING] or conflicts),
-        broken=row.acked + 1 if row.broken else None,
-        stored=row.stored,
-        gaps=tuple(open_gaps),
-        dropped=counts[Reason.DROPPED],
-        missing=counts[Reason.MISSING],
-        accepted=counts[Reason.ACCEPTED],
-        conflicts=conflicts,
-    )
-
-
-def _not_stored(connection: Connection, chain: int, ranges: Sequence[Gone]) -> int:
-    """How many numbers in the union of `ranges` are not stored."""
-    count, reached = 0, 0
-    alerts = tables.alerts.c
-    for each in sorted(ranges, key=lambda gone: gone.first):
-        first = max(each.first, reached + 1)
-        if first > each.last:
-            continue
-        reached = each.last
-        stored = connection.scalar(
-            select(func.count()).where(
-                alerts.chain == chain, alerts.sequence.between(first, reached)
-            )
-        )
-        count += reached - first + 1 - (stored or 0)
-    return count
-
-
-def _gaps(connection: Connection, row: Any, ranges: Sequence[Gone]) -> list[tuple[int, int]]:
-    alerts = tables.alerts.c
-    numbers = connection.scalars(
-        select(alerts.sequence)
-        .where(alerts.chain == row.id, alerts.sequence > row.acked)
-        .order_by(alerts.sequence)
-        .limit(_LOOKED_AT)
-    ).all()
-    beyond = [each for each in ranges if each.last > row.acked]
-    return gaps(Standing(row.acked), numbers, beyond)[:_MOST_GAPS]

@@ -10,7 +10,8 @@ import pytest
 
 from edge_runtime.alerts.alert import Severity
 from edge_runtime.centre.database import open_database
-from edge_runtime.centre.view import ChainView, look
+from edge_runtime.centre.held import ChainView
+from edge_runtime.centre.view import look
 from tests.broker import Broker, wait_for
 from tests.centre import database_in, running_centre
 from tests.integration.messaging.conftest import Device, MakeDevice, make_alert

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from edge_runtime.alerts.alert import AlertState
 from edge_runtime.alerts.chain import Head
@@ -182,6 +184,40 @@ def test_the_end_of_the_chain_is_checked_with_the_device_s_certificate(
 
     told.health(chain={**signed, "hash": "e" * 64})
     assert told.view().head is HeadState.CONTRADICTED
+
+
+def test_many_devices_are_looked_at_with_as_many_queries_as_one(store: Store) -> None:
+    def devices(count: int) -> Iterator[Received]:
+        for number in range(count):
+            chain = Chain(device=f"atm-{number}")
+            chain.grow(1, rule=KIND, incident=f"front/covered/{number}")
+            chain.grow(5)
+            for alert in chain.alerts[:2] + chain.alerts[5:]:
+                topic = chain.topics.alert(alert.data.camera, alert.data.rule)
+                yield Received(topic, alert.to_json().encode())
+            yield Received(chain.topics.dropped, chain.dropped(3, 3).encode())
+            yield Received(chain.topics.health, chain.health(NOON).encode())
+
+    asked: list[str] = []
+
+    def hear(*arguments: Any) -> None:
+        asked.append(arguments[2])
+
+    def asked_of(count: int) -> list[str]:
+        store.record(read_batch(devices(count)), NOON)
+        asked.clear()
+        assert len(look(store.engine, NOON + 1)) == count
+        return [*asked]
+
+    event.listen(store.engine, "before_cursor_execute", hear)
+    assert len(asked_of(1)) == len(asked_of(30))
+    views = look(store.engine, NOON + 1)
+    assert [(view.state, view.reasons[0]) for view in views] == [
+        (DeviceState.BLIND, f"camera front: front/covered/{view.device.removeprefix('atm-')}")
+        for view in views
+    ]
+    chains = [chain for view in views for chain in view.chains]
+    assert {(c.acknowledged, c.stored, c.dropped, c.gaps) for c in chains} == {(3, 3, 1, ((4, 5),))}
 
 
 def test_a_name_that_leads_elsewhere_has_no_certificate(store: Store, tmp_path: Path) -> None:
