@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +25,9 @@ from edge_runtime.alerts.alert import (
 )
 from edge_runtime.alerts.chain import BEGINNING
 from edge_runtime.centre.centre import Centre, Pace
+from edge_runtime.centre.database import open_database
 from edge_runtime.centre.store import Store
+from edge_runtime.centre.view import DeviceView, look
 from edge_runtime.messaging.settings import MqttSettings
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.messaging.wire import DROPPED_TYPE
@@ -207,6 +210,14 @@ def database_in(folder: Path) -> str:
     return f"sqlite:///{folder / 'centre.sqlite'}"
 
 
+def seen(url: str) -> DeviceView:
+    """How the only device in that database is shown."""
+    engine = open_database(url)
+    (view,) = look(engine, time.time())
+    engine.dispose()
+    return view
+
+
 @contextmanager
 def running_centre(
     broker: Broker,
@@ -229,3 +240,10 @@ def running_centre(
             centre.stop()
             thread.join(10)
             assert not thread.is_alive()
+
+
+@contextmanager
+def centre_and_device(broker: Broker, url: str, chain: Chain) -> Iterator[EmulatedDevice]:
+    """A centre that runs, and the device of `chain`."""
+    with running_centre(broker, url), EmulatedDevice(broker, chain) as device:
+        yield device

@@ -17,9 +17,15 @@ from edge_runtime.centre import tables
 from edge_runtime.centre.database import open_database, reading
 from edge_runtime.centre.incoming import Device
 from edge_runtime.centre.store import Store
-from edge_runtime.centre.view import look
 from tests.broker import Broker, Subscriber, publish, wait_for
-from tests.centre import Chain, EmulatedDevice, database_in, running_centre
+from tests.centre import (
+    Chain,
+    EmulatedDevice,
+    centre_and_device,
+    database_in,
+    running_centre,
+    seen,
+)
 from tests.postgresql import PostgreSQL
 
 
@@ -47,7 +53,7 @@ def test_each_alert_is_held_once_in_order_however_it_came(broker: Broker, tmp_pa
     sent = alerts + dice.sample(alerts, 30)
     dice.shuffle(sent)
     url = database_in(tmp_path)
-    with running_centre(broker, url), EmulatedDevice(broker, chain) as device:
+    with centre_and_device(broker, url, chain) as device:
         device.send(sent)
         device.acknowledged_to(60)
         told = [each["sequence"] for each in device.acknowledged]
@@ -74,10 +80,7 @@ def test_the_acknowledgement_is_kept_for_a_device_that_comes_later(
 
 def test_an_alert_that_comes_again_is_acknowledged_again(broker: Broker, tmp_path: Path) -> None:
     chain = Chain()
-    with (
-        running_centre(broker, database_in(tmp_path)),
-        EmulatedDevice(broker, chain) as device,
-    ):
+    with centre_and_device(broker, database_in(tmp_path), chain) as device:
         device.send(chain.grow(3))
         device.acknowledged_to(3)
         device.acknowledged.clear()
@@ -88,10 +91,7 @@ def test_an_alert_that_comes_again_is_acknowledged_again(broker: Broker, tmp_pat
 def test_a_gap_is_asked_for_and_filled(broker: Broker, tmp_path: Path) -> None:
     chain = Chain()
     alerts = chain.grow(9)
-    with (
-        running_centre(broker, database_in(tmp_path)),
-        EmulatedDevice(broker, chain) as device,
-    ):
+    with centre_and_device(broker, database_in(tmp_path), chain) as device:
         device.send([*alerts[:3], *alerts[5:]])
         command = wait_for(lambda: device.commands, "a command")[0]
         assert command["arguments"] == {"epoch": chain.epoch, "from": 4, "to": 5}
@@ -107,18 +107,16 @@ def test_what_the_device_has_no_more_is_missing_and_told(
     chain = Chain()
     alerts = chain.grow(9)
     url = database_in(tmp_path)
-    with running_centre(broker, url), EmulatedDevice(broker, chain) as device:
+    with centre_and_device(broker, url, chain) as device:
         device.send([*alerts[:3], *alerts[5:]])
         command = wait_for(lambda: device.commands, "a command")[0]
         answer = {"id": command["id"], "command": "resend", "outcome": "done"}
         answer["result"] = {"sent": 0, "missing": [[4, 5]]}
         device.tell("response/resend", json.dumps(answer))
         device.acknowledged_to(9)
-        engine = open_database(url)
-        (view,) = look(engine, time.time())
-        engine.dispose()
+        (view,) = seen(url).chains
     assert "the alerts from 4 to 5 are lost" in caplog.text
-    assert (view.chains[0].missing, view.chains[0].verified) == (2, False)
+    assert (view.missing, view.verified) == (2, False)
 
 
 def test_what_was_dropped_is_known_and_the_chain_stays_verified(
@@ -127,14 +125,12 @@ def test_what_was_dropped_is_known_and_the_chain_stays_verified(
     chain = Chain()
     alerts = chain.grow(9)
     url = database_in(tmp_path)
-    with running_centre(broker, url), EmulatedDevice(broker, chain) as device:
+    with centre_and_device(broker, url, chain) as device:
         device.send([*alerts[:3], *alerts[5:]])
         device.tell("dropped", chain.dropped(4, 5))
         device.acknowledged_to(9)
-        engine = open_database(url)
-        (view,) = look(engine, time.time())
-        engine.dispose()
-    assert (view.chains[0].dropped, view.chains[0].verified) == (2, True)
+        (view,) = seen(url).chains
+    assert (view.dropped, view.verified) == (2, True)
 
 
 def test_a_conflict_and_a_broken_chain_are_loud_and_stop_the_acknowledgement(
@@ -145,7 +141,7 @@ def test_a_conflict_and_a_broken_chain_are_loud_and_stop_the_acknowledgement(
     document = {**json.loads(alerts[1].to_json()), "severity": "low"}
     document["hash"] = digest(document)
     url = database_in(tmp_path)
-    with running_centre(broker, url), EmulatedDevice(broker, chain) as device:
+    with centre_and_device(broker, url, chain) as device:
         device.send(alerts[:1])
         device.publish(chain.topics.alert("front", "presence"), json.dumps(document))
         device.send(alerts[1:])
@@ -205,10 +201,7 @@ def test_a_database_that_is_locked_stops_all_and_nothing_is_lost(
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("edge_runtime.centre.database._BUSY_SECONDS", 0.1)
     chain = Chain()
-    with (
-        running_centre(broker, database_in(tmp_path)),
-        EmulatedDevice(broker, chain) as device,
-    ):
+    with centre_and_device(broker, database_in(tmp_path), chain) as device:
         device.send(chain.grow(2))
         device.acknowledged_to(2)
         acknowledged = "Received PUBACK from edge-centre-1"
@@ -231,7 +224,7 @@ def test_a_postgresql_that_goes_away_and_comes_back_loses_nothing(
     chain = Chain()
     with PostgreSQL() as own:
         url = own.url()
-        with running_centre(broker, url), EmulatedDevice(broker, chain) as device:
+        with centre_and_device(broker, url, chain) as device:
             device.send(chain.grow(2))
             device.acknowledged_to(2)
             own.stop()
@@ -244,10 +237,7 @@ def test_a_postgresql_that_goes_away_and_comes_back_loses_nothing(
 
 def test_a_broker_that_is_killed_is_found_again(broker: Broker, tmp_path: Path) -> None:
     chain = Chain()
-    with (
-        running_centre(broker, database_in(tmp_path)),
-        EmulatedDevice(broker, chain) as device,
-    ):
+    with centre_and_device(broker, database_in(tmp_path), chain) as device:
         device.send(chain.grow(2))
         device.acknowledged_to(2)
         broker.kill()
@@ -262,10 +252,7 @@ def test_hostile_messages_are_counted_and_those_around_them_are_taken(
     broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     chain = Chain()
-    with (
-        running_centre(broker, database_in(tmp_path)),
-        EmulatedDevice(broker, chain) as device,
-    ):
+    with centre_and_device(broker, database_in(tmp_path), chain) as device:
         device.send(chain.grow(1))
         topic = chain.topics.alert("front", "presence")
         for payload in (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,15 +13,13 @@ from edge_runtime.alerts.limits import Limits
 from edge_runtime.alerts.outbox import Outbox, OutboxFullError
 from edge_runtime.backoff import Backoff
 from edge_runtime.centre.centre import Centre
-from edge_runtime.centre.database import open_database
 from edge_runtime.centre.store import Store
-from edge_runtime.centre.view import DeviceView, look
 from edge_runtime.messaging.publisher import Publisher
 from edge_runtime.messaging.settings import MqttSettings
 from edge_runtime.messaging.topics import Topics
 from tests.bank import Bank
 from tests.broker import Broker, wait_for
-from tests.centre import QUICK, database_in, running_centre
+from tests.centre import QUICK, database_in, running_centre, seen
 from tests.faults.committing import ORIGIN, an_alert
 
 
@@ -49,13 +46,6 @@ def commit(outbox: Outbox, count: int, dice: random.Random) -> None:
             outbox.commit(an_alert(dice), model=None, clock_synchronised=True)
         except OutboxFullError:
             continue
-
-
-def seen(url: str) -> DeviceView:
-    engine = open_database(url)
-    (view,) = look(engine, time.time())
-    engine.dispose()
-    return view
 
 
 def test_all_that_a_device_commits_is_held_and_forgotten_there(

@@ -23,6 +23,8 @@ from tests.alerts import ALERT
 from tests.broker import Broker, wait_for
 
 QUICK = Backoff(0.1, 0.3)
+ROOT = "edge/v1/branch-7/atm-1"
+BY_CENTRE = {"acknowledged_by": AcknowledgedBy.CENTRE}
 
 
 def make_alert(camera: str = "front", boxes: int = 1) -> Alert:
@@ -43,6 +45,10 @@ class Device:
             int(self.outbox.commit(what, model=None, clock_synchronised=True).sequence)
             for _ in range(count)
         ]
+
+    def waiting(self) -> list[int]:
+        """The sequences of the alerts that wait."""
+        return [entry.sequence for entry in self.outbox.pending(0, 1000)]
 
     def wait_for_state(self, state: LinkState) -> None:
         wait_for(lambda: self.publisher.stats().link is state, f"the link is {state}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -11,19 +13,33 @@ from edge_runtime.backoff import Backoff
 from edge_runtime.messaging.link import LinkState
 from edge_runtime.messaging.receipts import Acknowledged, AcknowledgedBy
 from tests.broker import Broker, Subscriber, wait_for
-from tests.integration.messaging.conftest import Device, MakeDevice, first_arrivals
+from tests.integration.messaging.conftest import (
+    BY_CENTRE,
+    ROOT,
+    Device,
+    MakeDevice,
+    first_arrivals,
+)
 from tests.small_centre import SmallCentre
 
-ROOT = "edge/v1/branch-7/atm-1"
-BY_CENTRE = {"acknowledged_by": AcknowledgedBy.CENTRE}
 
-
-def waiting(device: Device) -> list[int]:
-    return [entry.sequence for entry in device.outbox.pending(0, 1000)]
+@contextmanager
+def silent_centre() -> Iterator[tuple[Broker, SmallCentre]]:
+    """A broker, and a centre at it that hears all and says nothing by itself."""
+    with Broker() as broker, SmallCentre(broker, acknowledges=False) as centre:
+        yield broker, centre
 
 
 def taken(device: Device, count: int) -> None:
     wait_for(lambda: device.publisher.stats().delivered >= count, "the broker took them")
+
+
+def sent(make_device: MakeDevice, broker: Broker, count: int) -> Device:
+    """A device so many of whose alerts the broker took."""
+    device = make_device(broker, publisher=BY_CENTRE)
+    device.commit(count)
+    taken(device, count)
+    return device
 
 
 def acknowledged(device: Device) -> Acknowledged:
@@ -39,10 +55,8 @@ def refused(device: Device) -> int:
 def test_what_the_centre_acknowledges_is_forgotten_and_nothing_more(
     make_device: MakeDevice,
 ) -> None:
-    with Broker() as broker, SmallCentre(broker, acknowledges=False) as centre:
-        device = make_device(broker, publisher=BY_CENTRE)
-        device.commit(30)
-        taken(device, 30)
+    with silent_centre() as (broker, centre):
+        device = sent(make_device, broker, 30)
         stats = device.publisher.stats()
         assert (stats.depth, stats.in_flight) == (30, 0)
         state = acknowledged(device)
@@ -51,7 +65,7 @@ def test_what_the_centre_acknowledges_is_forgotten_and_nothing_more(
 
         centre.acknowledge(ROOT, device.outbox.epoch, 12)
         wait_for(lambda: acknowledged(device).upto == 12, "twelve are forgotten")
-        assert waiting(device) == [*range(13, 31)]
+        assert device.waiting() == [*range(13, 31)]
         assert acknowledged(device).waiting == 18
 
         centre.acknowledges = True
@@ -66,7 +80,7 @@ def test_what_the_centre_acknowledges_is_forgotten_and_nothing_more(
 def test_a_backlog_longer_than_any_window_goes_out_without_waiting_for_the_centre(
     make_device: MakeDevice,
 ) -> None:
-    with Broker() as broker, SmallCentre(broker, acknowledges=False) as centre:
+    with silent_centre() as (broker, centre):
         device = make_device(broker, publisher=BY_CENTRE)
         device.commit(500)
         wait_for(lambda: len(centre.received) == 500, "all come")
@@ -77,10 +91,8 @@ def test_a_backlog_longer_than_any_window_goes_out_without_waiting_for_the_centr
 def test_what_is_not_acknowledged_comes_again_with_every_connection(
     make_device: MakeDevice,
 ) -> None:
-    with Broker() as broker, SmallCentre(broker, acknowledges=False) as centre:
-        device = make_device(broker, publisher=BY_CENTRE)
-        device.commit(25)
-        taken(device, 25)
+    with silent_centre() as (broker, centre):
+        device = sent(make_device, broker, 25)
         broker.kill()
         device.wait_for_state(LinkState.WAITING)
         broker.start()
@@ -96,10 +108,8 @@ def test_what_is_not_acknowledged_comes_again_with_every_connection(
 def test_a_device_that_starts_hears_what_was_acknowledged_while_it_was_away(
     make_device: MakeDevice,
 ) -> None:
-    with Broker() as broker, SmallCentre(broker, acknowledges=False) as centre:
-        before = make_device(broker, publisher=BY_CENTRE)
-        before.commit(40)
-        taken(before, 40)
+    with silent_centre() as (broker, centre):
+        before = sent(make_device, broker, 40)
         before.publisher.stop(1.0)
         before.outbox.close()
         centre.acknowledge(ROOT, before.outbox.epoch, 40)
@@ -113,7 +123,7 @@ def test_what_is_not_acknowledged_in_time_comes_again_less_and_less_often(
     make_device: MakeDevice, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "edge_runtime")
-    with Broker() as broker, SmallCentre(broker, acknowledges=False) as centre:
+    with silent_centre() as (broker, centre):
         device = make_device(broker, publisher={**BY_CENTRE, "resend_after": 0.5})
         device.commit(30)
         moments = []
@@ -144,10 +154,8 @@ def test_while_the_centre_acknowledges_nothing_is_sent_twice(make_device: MakeDe
 def test_an_acknowledgement_that_cannot_be_right_removes_nothing_and_is_told(
     make_device: MakeDevice, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Broker() as broker, SmallCentre(broker, acknowledges=False) as centre:
-        device = make_device(broker, publisher=BY_CENTRE)
-        device.commit(3)
-        taken(device, 3)
+    with silent_centre() as (broker, centre):
+        device = sent(make_device, broker, 3)
         epoch = device.outbox.epoch
         wrong = [
             (epoch + 1, 3, None, f"this outbox is of epoch {epoch}"),
@@ -159,19 +167,17 @@ def test_an_acknowledgement_that_cannot_be_right_removes_nothing_and_is_told(
                 centre.acknowledge(ROOT, of, sequence, digest)
             wait_for(lambda number=number: refused(device) == 2 * number, sentence)
             assert caplog.text.count(sentence) == 1
-        assert waiting(device) == [1, 2, 3]
+        assert device.waiting() == [1, 2, 3]
         centre.acknowledge(ROOT, epoch, 2)
-        wait_for(lambda: waiting(device) == [3], "a right one is believed all the same")
+        wait_for(lambda: device.waiting() == [3], "a right one is believed all the same")
 
 
 def test_a_right_acknowledgement_is_not_lost_beside_a_wrong_one(make_device: MakeDevice) -> None:
-    with Broker() as broker, SmallCentre(broker, acknowledges=False) as centre:
-        device = make_device(broker, publisher=BY_CENTRE)
-        device.commit(3)
-        taken(device, 3)
+    with silent_centre() as (broker, centre):
+        device = sent(make_device, broker, 3)
         centre.acknowledge(ROOT, device.outbox.epoch, 2)
         centre.acknowledge(ROOT, device.outbox.epoch, 3, "0" * 64)
-        wait_for(lambda: waiting(device) == [3], "the right one counts")
+        wait_for(lambda: device.waiting() == [3], "the right one counts")
         assert refused(device) == 1
 
 
@@ -201,16 +207,14 @@ HOSTILE: list[bytes] = [
 def test_whatever_comes_in_place_of_an_acknowledgement_does_nothing(
     make_device: MakeDevice, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Broker() as broker, SmallCentre(broker, acknowledges=False) as centre:
-        device = make_device(broker, publisher=BY_CENTRE)
-        device.commit(3)
-        taken(device, 3)
+    with silent_centre() as (broker, centre):
+        device = sent(make_device, broker, 3)
         for payload in HOSTILE:
             centre.say(ROOT, payload)
         for number in range(100):
             centre.say(ROOT, f'{{"epoch": {number}, "sequence": {number + 1}}}')
         wait_for(lambda: refused(device) >= len(HOSTILE) + 1, "they are refused")
-        assert waiting(device) == [1, 2, 3]
+        assert device.waiting() == [1, 2, 3]
         assert caplog.text.count("an acknowledgement is refused") <= 20
         assert device.publisher.stats().reconnects == 0
         centre.acknowledge(ROOT, device.outbox.epoch, 3)
@@ -231,7 +235,7 @@ def test_no_subscriber_is_no_beginning_of_a_wait_for_the_centre(make_device: Mak
 def test_a_stop_sends_what_was_not_sent_and_does_not_wait_for_the_centre(
     make_device: MakeDevice,
 ) -> None:
-    with Broker() as broker, SmallCentre(broker, acknowledges=False) as centre:
+    with silent_centre() as (broker, centre):
         device = make_device(broker, publisher=BY_CENTRE)
         device.wait_for_state(LinkState.ONLINE)
         device.commit(200)
@@ -245,7 +249,7 @@ def test_a_stop_sends_what_was_not_sent_and_does_not_wait_for_the_centre(
 def test_what_is_asked_for_is_sent_again_in_order_and_what_is_gone_is_named(
     make_device: MakeDevice,
 ) -> None:
-    with Broker() as broker, SmallCentre(broker, acknowledges=False) as centre:
+    with silent_centre() as (broker, centre):
         device = make_device(broker, publisher=BY_CENTRE)
         device.commit(60)
         wait_for(lambda: len(centre.received) == 60, "all come")

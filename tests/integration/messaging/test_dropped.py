@@ -12,11 +12,12 @@ from edge_runtime.alerts.alert import CONTENT_TYPE, Severity
 from edge_runtime.alerts.limits import Limits
 from edge_runtime.alerts.outbox import OutboxFullError
 from edge_runtime.messaging.commands import ResendArguments
-from edge_runtime.messaging.receipts import AcknowledgedBy
 from edge_runtime.messaging.wire import Dropped
 from edge_runtime.service.linking import resend
 from tests.broker import Broker, Subscriber, wait_for
 from tests.integration.messaging.conftest import (
+    BY_CENTRE,
+    ROOT,
     Device,
     MakeDevice,
     make_alert,
@@ -24,8 +25,6 @@ from tests.integration.messaging.conftest import (
 from tests.small_centre import SmallCentre
 
 LOW, HIGH = Severity.LOW, Severity.HIGH
-ROOT = "edge/v1/branch-7/atm-1"
-BY_CENTRE = {"acknowledged_by": AcknowledgedBy.CENTRE}
 OF_TWO = Limits(max_alerts=2, min_free_disk=0)
 OF_300 = Limits(max_alerts=300, min_free_disk=0)
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.alerts.alert import Severity
-from edge_runtime.centre.database import open_database
 from edge_runtime.centre.held import ChainView
-from edge_runtime.centre.view import look
 from tests.broker import Broker, wait_for
-from tests.centre import database_in, running_centre
-from tests.integration.messaging.conftest import Device, MakeDevice, make_alert
-from tests.integration.messaging.test_acknowledgement import BY_CENTRE, waiting
+from tests.centre import database_in, running_centre, seen
+from tests.integration.messaging.conftest import BY_CENTRE, Device, MakeDevice, make_alert
 
 TOO_LARGE = replace(make_alert(boxes=200), severity=Severity.CRITICAL)
 AT_ONCE = {**BY_CENTRE, "give_up_after": 0.0}
@@ -31,9 +27,7 @@ def suspects_wait_less(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def held(url: str) -> ChainView:
-    engine = open_database(url)
-    ((chain,),) = (view.chains for view in look(engine, time.time()))
-    engine.dispose()
+    (chain,) = seen(url).chains
     return chain
 
 
@@ -64,7 +58,7 @@ def test_it_is_dropped_so_that_those_behind_it_can_be_acknowledged(
         device.commit(alert=TOO_LARGE)
         device.commit(20)
         wait_for(lambda: delivered(device) >= 22 and set_aside(device), "the others are through")
-        wait_for(lambda: waiting(device)[0] == 3, "the first are acknowledged")
+        wait_for(lambda: device.waiting()[0] == 3, "the first are acknowledged")
         reconnect(broker, device)
         device.wait_until_empty()
         wait_for(lambda: device.outbox.given_up().untold == 0, "the centre knows")
@@ -93,7 +87,7 @@ def test_it_has_its_time(make_device: MakeDevice, tmp_path: Path) -> None:
                 lambda times=times: set_aside(device) and delivered(device) >= 5 * times, "it waits"
             )
             reconnect(broker, device)
-        assert waiting(device) == [1, 2, 3, 4, 5, 6]
+        assert device.waiting() == [1, 2, 3, 4, 5, 6]
         assert device.outbox.drops == 0
 
 
@@ -106,9 +100,9 @@ def test_it_stays_while_it_is_in_nobodys_way(make_device: MakeDevice, tmp_path: 
         device.commit(3)
         large = device.commit(alert=TOO_LARGE)
         for _ in range(2):
-            wait_for(lambda: set_aside(device) and waiting(device) == large, "it waits")
+            wait_for(lambda: set_aside(device) and device.waiting() == large, "it waits")
             reconnect(broker, device)
-        assert waiting(device) == large
+        assert device.waiting() == large
 
 
 @pytest.mark.parametrize("limit", REFUSALS)
