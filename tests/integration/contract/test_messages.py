@@ -1,4 +1,4 @@
-"""What a real daemon says over a real broker is what the contract's files promise."""
+"""What a real daemon and a real centre say over a real broker is what the contract's files promise."""
 
 from __future__ import annotations
 
@@ -13,21 +13,32 @@ import pytest
 
 from edge_runtime.alerts.alert import rfc3339
 from tests.broker import Broker, Subscriber, publish, wait_for
+from tests.centre import database_in, running_centre
 from tests.daemon import DEVICE, SITE, Daemon, camera, mqtt, presence
 
 FOLDER = Path(__file__).parents[3] / "docs/contract"
 ROOT = f"edge/v1/{SITE}/{DEVICE}"
-TABLES = ['[model]\nname = "person"\n', camera("atm", "scene:atm", "fps = 5"), presence("night")]
+TABLES = [
+    '[model]\nname = "person"\n',
+    "[outbox]\nmax_alerts = 1\n",  # of two alerts at once the first is dropped
+    camera("atm", "scene:atm", "fps = 5"),
+    presence("night"),
+    presence("day"),
+]
 
 
 @pytest.fixture(scope="module")
 def messages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """All that is said while somebody comes, a command is done, one is refused, and it stops."""
+    """All that is said while somebody comes, a command is done, one is refused, and it stops.
+
+    What a centre says is among it.
+    """
     folder = tmp_path_factory.mktemp("daemon")
     with (
         Broker() as broker,
         Subscriber(broker, "edge/v1/#") as ears,
         Subscriber(broker, "homeassistant/#") as home,
+        running_centre(broker, database_in(folder)),
         Daemon(folder, [*TABLES, mqtt(broker, 'home_assistant = "homeassistant"')]) as daemon,
     ):
         daemon.wait_for_log("MQTT online")
@@ -35,7 +46,9 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         for identity in ("a-1", "no identity"):
             command = {"id": identity, "expires": rfc3339(time.time() + 60)}
             publish(broker, f"{ROOT}/command/status", json.dumps(command))
-        wait_for(lambda: len(ears.payloads("/response/")) == 2, "two answers")
+        wait_for(lambda: len(ears.payloads("/response/status")) == 2, "two answers")
+        wait_for(lambda: ears.payloads("/dropped"), "what was dropped")
+        wait_for(lambda: ears.payloads("/ack"), "an acknowledgement")
         daemon.stop()
         wait_for(lambda: ears.payloads("/status")[-1]["state"] == "offline", "it says goodbye")
         return ears.messages() + home.messages()
@@ -58,8 +71,10 @@ def test_each_message_is_on_a_topic_of_the_contract_and_as_its_schema_says(
         close(schema)
         jsonschema.Draft202012Validator(schema).validate(message["payload"])
         assert message["properties"]["content-type"] == kind["contentType"]
-        assert message["qos"] == document["operations"][f"send-{name}"]["bindings"]["mqtt"]["qos"]
-    assert seen == {"alert", "status", "health", "command", "response"}
+        operations = document["operations"]
+        said = operations.get(f"send-{name}") or operations[f"receive-{name}"]
+        assert message["qos"] == said["bindings"]["mqtt"]["qos"]
+    assert seen == set(document["channels"])
 
 
 def test_home_assistant_is_told_of_topics_on_which_something_comes(
