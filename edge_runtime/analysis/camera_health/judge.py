@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, tiles
 from edge_runtime.analysis.camera_health.reference import Likeness, Reference
-from edge_runtime.analysis.camera_health.verdicts import seen
+from edge_runtime.analysis.camera_health.verdicts import Sight, seen
 from edge_runtime.analysis.glance import Glance
 
 EVERY = 0.2
@@ -33,6 +33,8 @@ _SAME = 0.05
 _SETTLED_SECONDS = 10.0
 """After so long it is known how long the camera's picture can be the same and yet be well."""
 _UNSETTLED_FROZEN = 8.0
+_ELSEWHERE_SECONDS = 1.0
+"""Found elsewhere for so long, the old picture has moved, whoever may now stand before it."""
 _EMPTY = {Condition.COVERED, Condition.DARK, Condition.BRIGHT}
 
 
@@ -98,6 +100,7 @@ class Judge:
         self._before: Glance | None = None
         self._calms: deque[tuple[float, NDArray[np.uint8]]] = deque()
         self._last = self._first = float("-inf")
+        self._elsewhere_since: float | None = None
         self._same_since: float | None = None
         self._longest_same = 0.0
 
@@ -127,23 +130,38 @@ class Judge:
         noise = change.noise if change else known.usual_noise if known else 0.0
         like = known.likeness(measures, noise) if known else None
         beside = (known, like) if known and like and known.believed else None
-        wrong = seen(measures, noise, beside, self._still(look, now), self.present)
+        sight = seen(measures, noise, beside, self._still(look, now), self._known(now))
+        self._follow(sight, now)
         frozen = self._frozen(change, now)
-        if wrong & _EMPTY:
+        if sight.wrong in _EMPTY:
             frozen = None  # nothing is in the picture that could change
-        verdicts = self._live(wrong, frozen, now)
-        if not wrong and all(life.state is State.CLEAR for life in self._lives.values()):
+        verdicts = self._live(sight.wrong, frozen, now)
+        if sight.wrong is None and all(life.state is State.CLEAR for life in self._lives.values()):
             self._learn(measures, change, like, now)
         self._before, self._last = look, now
         return verdicts
 
-    def _live(self, wrong: frozenset[Condition], frozen: float | None, now: float) -> list[Verdict]:
+    def _known(self, now: float) -> tuple[Condition, ...]:
+        """What is present, and what is certain to be told soon."""
+        since = self._elsewhere_since
+        sure = since is not None and now - since >= _ELSEWHERE_SECONDS
+        return (Condition.MOVED, *self.present) if sure else self.present
+
+    def _follow(self, sight: Sight, now: float) -> None:
+        """Since when the old picture is found elsewhere."""
+        if sight.elsewhere:
+            since = self._elsewhere_since
+            self._elsewhere_since = now if since is None else since
+        elif sight.wrong is not Condition.MOVED or Condition.MOVED not in self._known(now):
+            self._elsewhere_since = None
+
+    def _live(self, wrong: Condition | None, frozen: float | None, now: float) -> list[Verdict]:
         verdicts = []
         for condition, life in self._lives.items():
             if condition is Condition.FROZEN:
                 begun = life.step(now, wrong=frozen is not None, rise=0.0)
             else:
-                begun = life.step(now, wrong=condition in wrong, rise=_RISE)
+                begun = life.step(now, wrong=condition is wrong, rise=_RISE)
             if begun is not None:
                 at = frozen if begun and frozen is not None else life.since
                 verdicts.append(Verdict(condition, begun, at))

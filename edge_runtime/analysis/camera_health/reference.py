@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, tiles
+from edge_runtime.analysis.camera_health.placing import Placing, shifted, turned
 
 _ADAPT_SECONDS = 120.0
 """The time constant with which the reference follows."""
@@ -31,6 +32,7 @@ class Likeness:
         energy: the gradient's square, over all tiles, by that of the reference.
         detail: the same of the textured tiles' fine detail, without noise.
         gain: the contrast, by that of the reference.
+        lit: the fine detail that the reference would have in each tile's light of now, by its own.
         coarse: the correlation of the pictures without their details, -1..1.
     """
 
@@ -40,6 +42,7 @@ class Likeness:
     energy: float
     detail: float
     gain: float
+    lit: float
     coarse: float
 
 
@@ -73,6 +76,8 @@ class Reference:
         # Noise is in the detail of every picture; a difference has it twice.
         detail = np.maximum(now.fine[here] - noise / 2, 0).sum()
         usual = np.maximum(self._fine[here] - self.usual_noise / 2, 0).sum()
+        light = tiles(now.coarse) / np.maximum(tiles(self._coarse), 1.0)
+        fine = max(float(self._fine[here].sum()), 1.0)
         a, b = self._coarse - self._coarse.mean(), now.coarse - now.coarse.mean()
         spread, spread_now = float(np.sqrt((a * a).mean())), float(np.sqrt((b * b).mean()))
         product = max(spread * spread_now, 1e-3)
@@ -83,25 +88,32 @@ class Reference:
             energy=float(now.energy.sum() / max(own.sum(), 1.0)),
             detail=float(detail / max(usual, 1.0)),
             gain=spread_now / max(spread, 1.0),
+            lit=float(((light * light)[here] * self._fine[here]).sum() / fine),
             coarse=float((a * b).mean()) / product,
         )
 
-    def moved_by(self, now: Measures) -> tuple[float, float, float]:
-        """By how many pixels the picture has moved, and the share of tiles that then fit."""
+    def elsewhere(self, now: Measures, *, turns: bool = True) -> tuple[float, float]:
+        """By how many pixels the picture has moved, and the share of tiles that then fit.
+
+        Where `turns` is False, it is looked for but shifted, not turned: a third of the time.
+        """
         edges = np.hypot(self._across, self._down)
         edges_now = np.hypot(now.across, now.down)
-        window = cv2.createHanningWindow((edges.shape[1], edges.shape[0]), cv2.CV_32F)
-        (x, y), _ = cv2.phaseCorrelate(edges, edges_now, window)
-        height, width = edges.shape
-        matrix = np.array([[1, 0, -round(x)], [0, 1, -round(y)]], np.float32)
-        across = np.asarray(cv2.warpAffine(now.across, matrix, (width, height)), np.float32)
-        down = np.asarray(cv2.warpAffine(now.down, matrix, (width, height)), np.float32)
+        ways = (shifted, turned) if turns else (shifted,)
+        found = [self._placed(now, find(edges, edges_now)) for find in ways]
+        return max(found, key=lambda each: each[1])
+
+    def _placed(self, now: Measures, placing: Placing) -> tuple[float, float]:
+        turn = placing.turned.T  # gradients turn with the picture
+        x, y = placing.warp(now.across), placing.warp(now.down)
+        across, down = turn[0, 0] * x + turn[0, 1] * y, turn[1, 0] * x + turn[1, 1] * y
         energy = tiles(across * across + down * down)
         own = tiles(self._across * self._across + self._down * self._down)
         there = (own >= _TEXTURED) & (energy > 1)
         fit = self._fit(across, down, energy, own)[there]
-        enough = fit.size >= 6
-        return x, y, float((fit >= _FITS).mean()) if enough else 0.0
+        height, width = across.shape
+        matched = float((fit >= _FITS).mean()) if fit.size >= 6 else 0.0
+        return placing.pixels(width, height), matched
 
     def learn(self, now: Measures, change: Change | None, moment: float) -> None:
         """Follow `now`, which is well."""

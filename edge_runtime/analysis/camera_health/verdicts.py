@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +31,26 @@ _SNOW = 1500.0
 _SHIFT_PIXELS = 1.6
 """One per cent of the picture's width."""
 _MOST_IS_THERE = 0.6
+_LINES_ARE_THERE, _ALL = 0.85, 0.95
+"""Along level lines a small shift is not seen: where so many tiles fit, all have to elsewhere."""
 _ELSEWHERE, _BETTER = 0.35, 0.15
 """The share of tiles that fit where the picture has moved to: so many, and so many more than where
 it was."""
 _NOTHING_FOUND, _OTHER_STANDS = 0.25, 0.5
 """The share of tiles that fit by chance at most, and of those of a new view that keep still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one moment shows.
+
+    Attributes:
+        wrong: what seems wrong, but for a frozen picture and none at all; None: nothing.
+        elsewhere: whether the old picture is found elsewhere in the new one.
+    """
+
+    wrong: Condition | None = None
+    elsewhere: bool = False
 
 
 def seen(
@@ -43,8 +59,8 @@ def seen(
     beside: tuple[Reference, Likeness] | None,
     still: NDArray[np.bool_] | None,
     present: Collection[Condition] = (),
-) -> frozenset[Condition]:
-    """What seems wrong, but for a frozen picture and none at all.
+) -> Sight:
+    """What seems wrong.
 
     Args:
         now: the measures.
@@ -52,30 +68,40 @@ def seen(
         beside: the reference, and how the glance is beside it; None while none is believed: then
             only the light is judged.
         still: the tiles in which nothing has moved for a second; None where that is not known.
-        present: what is wrong already: what covers the lens may move, and people may walk where a
-            turned camera looks.
+        present: what is known to be wrong: what covers the lens may move, and people may walk where
+            a turned camera looks.
     """
     if now.mean < _DARK_MEAN and now.high < _DARK_HIGH:
-        return frozenset({Condition.DARK})
+        return Sight(Condition.DARK)
     if beside is None:
-        return frozenset({Condition.BRIGHT}) if now.white >= _WHITE_ALL else frozenset()
+        return Sight(Condition.BRIGHT if now.white >= _WHITE_ALL else None)
     reference, like = beside
     lost = like.textured & (like.fit < _LOST)
     count = int(like.textured.sum())
     share = float(lost.sum()) / max(count, 1)
+    over = _over(now, noise, like, share, reference)
+    if over is not None or count < _LEAST_TEXTURED:
+        return Sight(over)
+    sight = _structure(now, like, lost, still, reference)
+    if sight.wrong is None and like.matched <= _WELL_AGAIN:
+        stays = next((c for c in (Condition.MOVED, Condition.COVERED) if c in present), None)
+        return Sight(stays)
+    return sight
+
+
+def _over(
+    now: Measures, noise: float, like: Likeness, share: float, reference: Reference
+) -> Condition | None:
+    """What lies over the picture: light or noise; `share` of its structure is lost."""
     more = now.white - reference.white
     if now.white >= _WHITE_ALL or more >= (_WHITE_MORE if share >= 0.25 else _WHITE_MUCH_MORE):
-        return frozenset({Condition.BRIGHT})
+        return Condition.BRIGHT
+    there = like.coarse >= _COARSE_SEEN and like.matched >= _NOTHING_FOUND
     if noise >= max(_NOISE_LEAST, _NOISE_TIMES * reference.usual_noise) and (
-        like.coarse >= _COARSE_SEEN or noise >= _SNOW
+        there or noise >= _SNOW
     ):
-        return frozenset({Condition.NOISY})
-    if count < _LEAST_TEXTURED:
-        return frozenset()
-    found = _structure(now, like, lost, still, reference)
-    if found is None and like.matched <= _WELL_AGAIN:
-        found = next((c for c in (Condition.MOVED, Condition.COVERED) if c in present), None)
-    return frozenset({found}) if found else frozenset()
+        return Condition.NOISY
+    return None
 
 
 def _structure(
@@ -84,38 +110,41 @@ def _structure(
     lost: NDArray[np.bool_],
     still: NDArray[np.bool_] | None,
     reference: Reference,
-) -> Condition | None:
+) -> Sight:
     """What has become of the structure that the reference has."""
     if _faint(like):
-        return Condition.COVERED
-    sharp = min(like.detail, like.energy) / max(like.gain * like.gain, 0.01)
+        return Sight(Condition.COVERED)
+    # Less light takes detail, too: over all, and where a house's shadow lies.
+    lit = min(like.gain * like.gain, like.lit)
+    sharp = min(like.detail, like.energy) / max(lit, 0.01)
     # Beside somebody who has come, only the contrast says that nothing lies over the picture.
     beside = like.matched >= 0.5 and like.coarse >= 0.4 and 0.7 <= like.gain <= 1.3
     same = like.coarse >= 0.75 or beside
     if same and like.gain >= 0.3 and sharp <= 0.4:
-        return Condition.DEFOCUSED
+        return Sight(Condition.DEFOCUSED)
     quiet = np.zeros_like(lost) if still is None else still
-    elsewhere = like.matched <= _MOST_IS_THERE and like.energy >= 0.35
-    if elsewhere and _moved(now, like, quiet, reference):
-        return Condition.MOVED
+    if like.matched <= _LINES_ARE_THERE and like.energy >= 0.35:
+        elsewhere = _elsewhere(now, like, reference)
+        another = like.matched < _NOTHING_FOUND and float(quiet.mean()) >= _OTHER_STANDS
+        if elsewhere or another:
+            return Sight(Condition.MOVED, elsewhere)
     flat = now.energy < _FLAT
     blind = lost & (flat | quiet)
     if like.matched <= 0.4 and blind.sum() >= _BLIND_SHARE * like.textured.sum():
-        return Condition.COVERED
-    return None
+        return Sight(Condition.COVERED)
+    return Sight()
 
 
 def _faint(like: Likeness) -> bool:
     """Whether hardly anything is left; less light leaves a fainter picture, but the same one."""
     gone = like.gain <= 0.15 and like.energy <= 0.15
-    overlaid = like.coarse <= 0.4 and like.energy <= 0.3 and like.detail <= 0.1
+    overlaid = like.coarse <= 0.5 and like.energy <= 0.3 and like.detail <= 0.1
     return gone or overlaid or (like.gain <= 0.35 and like.energy <= 0.2 and like.coarse <= 0.5)
 
 
-def _moved(now: Measures, like: Likeness, still: NDArray[np.bool_], reference: Reference) -> bool:
-    """Whether the old picture is found elsewhere, or another one stands there and keeps still."""
-    x, y, matched = reference.moved_by(now)
-    better = matched >= max(_ELSEWHERE, like.matched + _BETTER)
-    if better and max(abs(x), abs(y)) >= _SHIFT_PIXELS:
-        return True
-    return like.matched < _NOTHING_FOUND and float(still.mean()) >= _OTHER_STANDS
+def _elsewhere(now: Measures, like: Likeness, reference: Reference) -> bool:
+    """Whether the old picture is found elsewhere, clearly better than where it was."""
+    most = like.matched > _MOST_IS_THERE
+    pixels, matched = reference.elsewhere(now, turns=not most)
+    least = _ALL if most else max(_ELSEWHERE, like.matched + _BETTER)
+    return matched >= least and pixels >= _SHIFT_PIXELS
