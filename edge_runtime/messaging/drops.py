@@ -11,6 +11,7 @@ from itertools import groupby, islice
 from edge_runtime.alerts.alert import CONTENT_TYPE, rfc3339
 from edge_runtime.alerts.dropping import DroppedRange
 from edge_runtime.alerts.outbox import Outbox, OutboxError
+from edge_runtime.backoff import Backoff
 from edge_runtime.messaging.connection import Answer, Connection, Message
 from edge_runtime.messaging.delivery import FAILURE, NO_MATCHING_SUBSCRIBERS, PACKET_TOO_LARGE
 from edge_runtime.messaging.topics import Topics
@@ -20,7 +21,6 @@ _log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 1.0
 """An outbox that is full drops with every alert: a range is told as it has grown meanwhile."""
-_RETRY_SECONDS = 10.0
 
 
 class DropSender:
@@ -30,12 +30,13 @@ class DropSender:
     from any thread; the rest belongs to the publisher's own.
     """
 
-    def __init__(self, outbox: Outbox, topics: Topics, *, forgets: bool) -> None:
+    def __init__(self, outbox: Outbox, topics: Topics, retry: Backoff, *, forgets: bool) -> None:
         """Prepare.
 
         Args:
             outbox: where the ranges are on record.
             topics: those of the device.
+            retry: the waits while the broker takes none.
             forgets: whether the broker's word is enough for them to be forgotten.
         """
         self._outbox = outbox
@@ -48,6 +49,8 @@ class DropSender:
         self._not_before = 0.0
         self._again = False
         self._most = MOST_RANGES
+        self._retry = retry
+        self._pauses = retry.delays()
 
     def tell_again(self) -> None:
         """Send all that is on record again."""
@@ -89,6 +92,7 @@ class DropSender:
         if answer.code >= FAILURE or answer.code == NO_MATCHING_SUBSCRIBERS:
             self._fail(now, smaller=answer.code == PACKET_TOO_LARGE)
             return True
+        self._pauses = self._retry.delays()
         self._told.update(map(_extent, ranges))
         if not self._waiting:
             self._not_before = now + _PAUSE_SECONDS
@@ -120,7 +124,7 @@ class DropSender:
         if smaller and self._most > 1:
             self._most //= 2
         else:
-            self._not_before = now + _RETRY_SECONDS
+            self._not_before = now + next(self._pauses)
 
     def _send(self, connection: Connection, ranges: list[DroppedRange], now: float) -> None:
         message = self._message(ranges)

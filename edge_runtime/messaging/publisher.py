@@ -129,7 +129,8 @@ class Publisher:
             resend_after: seconds without any acknowledgement of the centre's, while one is due,
                 after which all that waits is sent again.
             reconnect: the waits between connections, up to 4 s at first, then up to 20 s.
-            retry: the waits while the broker has nobody to give the alerts to, 4 to 30 s.
+            retry: the waits while the broker has nobody to give the alerts to, up to 4 s at first,
+                then up to 30 s.
             stall_after: seconds without any answer of the broker's, while one is due, after which
                 the connection is given up.
             give_up_after: seconds after which an alert that the broker does not take, while it
@@ -153,10 +154,11 @@ class Publisher:
         self._outgoing = Outgoing()
         self._handlers: dict[str, Handler] = {}
         self._receipts = self._make_receipts(acknowledged_by, resend_after)
-        self._alerts = AlertSender(
-            outbox, topics, self._receipts, retry or Backoff(4.0, 30.0), give_up_after
+        retry = retry or Backoff(4.0, 30.0)
+        self._alerts = AlertSender(outbox, topics, self._receipts, retry, give_up_after)
+        self._drops = DropSender(
+            outbox, topics, retry, forgets=acknowledged_by is AcknowledgedBy.BROKER
         )
-        self._drops = DropSender(outbox, topics, forgets=acknowledged_by is AcknowledgedBy.BROKER)
 
         self._link = Link(settings.address)
         self._files = TlsFiles(settings)

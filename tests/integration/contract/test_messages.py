@@ -1,4 +1,4 @@
-"""What a real daemon and a real centre say over a real broker is what the contract's files promise."""
+"""What a real daemon and a real centre say is what the contract's files promise."""
 
 from __future__ import annotations
 
