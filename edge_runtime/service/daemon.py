@@ -31,12 +31,12 @@ from edge_runtime.messaging.connection import Message
 from edge_runtime.messaging.publisher import Publisher
 from edge_runtime.messaging.topics import Topics
 from edge_runtime.report import Health, LinkReport
-from edge_runtime.service import board, identity, keeping, models, wiring
+from edge_runtime.service import board, identity, keeping, linking, models, wiring
 from edge_runtime.service.album import Album
 from edge_runtime.service.commanding import Action, CommandDesk
 from edge_runtime.service.control import SOCKET_NAME, ControlServer
 from edge_runtime.service.fleet import Fleet
-from edge_runtime.service.linking import all_brought, link_report, resend, silent_centre
+from edge_runtime.service.linking import all_brought, link_report, resend
 from edge_runtime.service.snapshots import as_answer
 from edge_runtime.service.systemd import Notifier
 from edge_runtime.service.worker import Observe, nobody
@@ -141,10 +141,9 @@ class Daemon:
         """What is as it was configured or ordered, and has to be known all the same."""
         # A reload in the main thread may replace both.
         model, publisher = self._model, self._publisher
-        silence = silent_centre(publisher.stats()) if publisher else None
         return [
             *([model.warning] if model and model.warning else []),
-            *([silence] if silence else []),
+            *(linking.warnings(publisher.stats()) if publisher else []),
             *identity.warnings(self._config),
             *keeping.warnings(self._outbox),
             *(

@@ -37,6 +37,17 @@ def link_report(stats: PublisherStats) -> LinkReport:
     }
 
 
+def warnings(stats: PublisherStats) -> list[str]:
+    """What has to be known of the way to the centre, a sentence each."""
+    return [text for text in (_not_taken(stats), silent_centre(stats)) if text]
+
+
+def _not_taken(stats: PublisherStats) -> str | None:
+    if not stats.set_aside:
+        return None
+    return f"the broker does not take {stats.set_aside} of the alerts that wait: the log says why"
+
+
 def silent_centre(stats: PublisherStats) -> str | None:
     """A sentence, if the broker is there and the centre has been silent for too long."""
     acknowledged = stats.acknowledged

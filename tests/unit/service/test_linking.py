@@ -7,7 +7,7 @@ from dataclasses import replace
 from edge_runtime.messaging.link import LinkState
 from edge_runtime.messaging.publisher import PublisherStats
 from edge_runtime.messaging.receipts import Acknowledged
-from edge_runtime.service.linking import all_brought, link_report, silent_centre
+from edge_runtime.service.linking import all_brought, link_report, silent_centre, warnings
 
 STATS = PublisherStats(
     link=LinkState.ONLINE,
@@ -39,6 +39,13 @@ def test_no_centre_is_missed_while_it_is_quick_or_unreachable_or_not_asked() -> 
     assert silent_centre(replace(STATS, acknowledged=None)) is None
     idle = Acknowledged(upto=12, waiting=0, seconds=None, refused=0)
     assert silent_centre(replace(STATS, acknowledged=idle)) is None
+
+
+def test_alerts_that_the_broker_does_not_take_are_a_warning() -> None:
+    assert warnings(replace(STATS, acknowledged=QUICK)) == []
+    (sentence,) = warnings(replace(STATS, acknowledged=QUICK, set_aside=2))
+    assert sentence == "the broker does not take 2 of the alerts that wait: the log says why"
+    assert len(warnings(replace(STATS, set_aside=2))) == 2, "the centre is silent, too"
 
 
 def test_all_is_brought_when_the_outbox_is_empty_or_the_centre_had_its_time() -> None:
