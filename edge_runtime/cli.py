@@ -290,17 +290,33 @@ def _add_annotate(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     _add_clip(parser)
     parser.add_argument("--tracks", action="store_true", help="with the boxes of all tracks")
+    parser.add_argument(
+        "--sheet",
+        type=Path,
+        metavar="FILE",
+        help="also draw the frames at which alerts were raised onto one picture (.png, .jpg)",
+    )
     parser.set_defaults(run=_annotate)
 
 
 def _annotate(arguments: argparse.Namespace) -> int:
-    from edge_runtime.service import annotate, clip
+    from edge_runtime.service import annotate, clip, ruling
+    from edge_runtime.service.contact_sheet import EventSheet
 
     what = clip.replay_of(arguments)
+    sheet = EventSheet(arguments.sheet, ruling.zones(what.camera)) if arguments.sheet else None
     text = annotate.draft(
-        what, Path(arguments.clip).name, tracks=arguments.tracks, progress=sys.stderr.isatty()
+        what,
+        Path(arguments.clip).name,
+        tracks=arguments.tracks,
+        progress=sys.stderr.isatty(),
+        sheet=sheet,
     )
     print(text, end="")
+    if sheet:
+        sheet.write()
+        if sheet.left_out:
+            print(f"{sheet.left_out} later moments have no room on the sheet", file=sys.stderr)
     print("this is what the rules believe: correct it before you score with it", file=sys.stderr)
     return 0
 

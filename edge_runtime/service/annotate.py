@@ -13,6 +13,7 @@ from typing import Any
 from edge_runtime.alerts.alert import AlertData, AlertEvent, AlertState
 from edge_runtime.frame import Frame
 from edge_runtime.scoring.events import WITHIN
+from edge_runtime.service.contact_sheet import EventSheet
 from edge_runtime.service.pipeline import Analysed
 from edge_runtime.service.replay import Replay, replay
 from edge_runtime.tracks import Track, TrackState
@@ -23,7 +24,9 @@ _BREAK = 1.0
 """Seconds without a sighting after which a track goes on as another stretch."""
 
 
-def draft(what: Replay, title: str, *, tracks: bool, progress: bool) -> str:
+def draft(
+    what: Replay, title: str, *, tracks: bool, progress: bool, sheet: EventSheet | None = None
+) -> str:
     """The text of a truth file for the clip of `what`, called `title`; raises EdgeRuntimeError.
 
     Args:
@@ -31,6 +34,7 @@ def draft(what: Replay, title: str, *, tracks: bool, progress: bool) -> str:
         title: what the file says it is about.
         tracks: whether it has the tracks, too.
         progress: whether to show a progress bar on standard error.
+        sheet: gets each frame; None for no sheet. It is not written here.
     """
     started: dict[str, AlertData] = {}
     events: list[dict[str, Any]] = []
@@ -48,6 +52,8 @@ def draft(what: Replay, title: str, *, tracks: bool, progress: bool) -> str:
     def see(frame: Frame, analysed: Analysed) -> None:
         if tracks:
             walks.add(frame.timestamp, analysed.tracks)
+        if sheet is not None:
+            sheet.add(frame, analysed)
 
     replay(what, hear, None, progress=progress, see=see)
     events.sort(key=lambda event: event["start"])

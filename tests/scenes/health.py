@@ -172,13 +172,20 @@ def materials(pictures: int, seed: int) -> dict[str, list[Ground]]:
     parts = rng.uniform(0, 139 - SECONDS, 3).round(1).tolist() if seed else (0, 30, 90)
     photos = sorted((DATA / "images" / "coco128_person").rglob("*.jpg"))
     step = max(len(photos) // max(pictures, 1), 1)
-    chosen = photos[(step // 2 + seed) % step :: step][:pictures]
+    places = range((step // 2 + seed) % step, len(photos), step)[:pictures]
+    chosen = [next(filter(_by_day, photos[place:]), photos[place]) for place in places]
     return {
         "clip": [Ground(small(sources.clip(clip, at, SECONDS))) for at in parts],
         "lobby": [Ground(small(sources.lobby(SECONDS, seed=seed + 1)))],
         "outdoors": outdoors(seed),
         "photos": [Ground(photo(path, 1000 * seed + n)) for n, path in enumerate(chosen)],
     }
+
+
+def _by_day(path: Path) -> bool:
+    """Whether a photo has light that can go."""
+    grey = cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    return grey is not None and float(grey.mean()) >= 60
 
 
 def outdoors(seed: int) -> list[Ground]:

@@ -8,25 +8,21 @@ from pathlib import Path
 from types import TracebackType
 
 import cv2
-import numpy as np
 
 from edge_runtime.analysis.zones import Zone
-from edge_runtime.capture.opencv import as_image
 from edge_runtime.config import CameraConfig
 from edge_runtime.frame import Frame, Image
+from edge_runtime.service.contact_sheet import COLUMNS, sheet, tile
 from edge_runtime.service.film import Film
 from edge_runtime.service.pipeline import Analysed
 
 VIDEO, SHEET = "demo.mp4", "contact-sheet.png"
 
 _DEFAULT_FPS = 10.0
-_TILE_WIDTH = 448
-_COLUMNS, _ROWS = 3, 4
+_ROWS = 4
 _EVERY_SECONDS = 1.0
 _LONGEST_GAP = 5.0
 """Seconds of the video for which a picture may stand at most."""
-_BORDER = 6
-_PAPER = (244, 244, 240)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +56,7 @@ class Recorder:
         drawn = self._film.add(frame, analysed, seconds, times)
         told = bool(analysed.alerts)
         if told or not self._moments or seconds - self._moments[-1].seconds >= _EVERY_SECONDS:
-            self._moments.append(Moment(seconds, told, _small(drawn)))
+            self._moments.append(Moment(seconds, told, tile(drawn)))
 
     def __enter__(self) -> Recorder:
         return self
@@ -73,7 +69,7 @@ class Recorder:
     ) -> None:
         self._film.__exit__(kind, error, trace)
         if kind is None and self._moments:
-            chosen = choose(self._moments, _COLUMNS * _ROWS)
+            chosen = choose(self._moments, COLUMNS * _ROWS)
             cv2.imwrite(str(self._sheet), sheet([moment.image for moment in chosen]))
 
 
@@ -88,24 +84,3 @@ def choose(moments: Sequence[Moment], count: int) -> list[Moment]:
             break
         chosen.append(max(free, key=lambda m: min(abs(m.seconds - other) for other in known)))
     return sorted(chosen, key=lambda moment: moment.seconds)
-
-
-def sheet(images: Sequence[Image]) -> Image:
-    """The pictures, all of one size, in rows."""
-    height, width = images[0].shape[:2]
-    columns = min(_COLUMNS, len(images))
-    rows = -(-len(images) // columns)
-    step_x, step_y = width + _BORDER, height + _BORDER
-    paper = np.full((rows * step_y + _BORDER, columns * step_x + _BORDER, 3), _PAPER, np.uint8)
-    for place, image in enumerate(images):
-        row, column = divmod(place, columns)
-        top, left = row * step_y + _BORDER, column * step_x + _BORDER
-        paper[top : top + height, left : left + width] = image
-    return paper
-
-
-def _small(image: Image) -> Image:
-    height = round(image.shape[0] * _TILE_WIDTH / image.shape[1])
-    return as_image(
-        np.asarray(cv2.resize(image, (_TILE_WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8)
-    )

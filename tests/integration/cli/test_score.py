@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from tests.daemon import edge_runtime
@@ -124,8 +125,10 @@ def test_a_truth_that_is_wrong_is_said_to_be_so_before_anything_is_replayed(
 def test_a_draft_that_is_scored_as_it_is_has_full_marks(
     album_of_one_visit: Path, rules: list[str], tmp_path: Path
 ) -> None:
-    done = edge_runtime("annotate", album_of_one_visit, *rules, "--tracks")
+    sheet = tmp_path / "moments.png"
+    done = edge_runtime("annotate", album_of_one_visit, *rules, "--tracks", "--sheet", sheet)
     assert "correct it" in done.stderr
+    assert cv2.imread(str(sheet)) is not None
     path = tmp_path / "draft.json"
     path.write_text(done.stdout)
     draft = json.loads(done.stdout)

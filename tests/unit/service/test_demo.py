@@ -14,7 +14,7 @@ from edge_runtime.alerts.alert import rfc3339
 from edge_runtime.config import load
 from edge_runtime.service.demo.brokers import BrokerKind, made_broker
 from edge_runtime.service.demo.errors import DemoError
-from edge_runtime.service.demo.recorder import Moment, choose, sheet
+from edge_runtime.service.demo.recorder import Moment, choose
 from edge_runtime.service.demo.screen import Screen
 from edge_runtime.service.demo.setting import Wish, configuration, source_of
 from edge_runtime.service.demo.subscriber import Received
@@ -107,13 +107,6 @@ def test_a_sheet_of_few_or_equal_moments_has_them_once() -> None:
     assert [each.seconds for each in choose([moment(0.0), moment(1.0)], 12)] == [0.0, 1.0]
     assert len(choose([moment(3.0, told=True), moment(3.0)], 12)) == 1
     assert len(choose([moment(n / 10, told=True) for n in range(50)], 12)) == 12
-
-
-def test_the_pictures_of_a_sheet_stand_side_by_side() -> None:
-    white = np.full((9, 16, 3), 255, np.uint8)
-    paper = sheet([white] * 4)
-    assert paper.shape == (2 * (9 + 6) + 6, 3 * (16 + 6) + 6, 3)
-    assert (paper == 255).all(axis=2).sum() == 4 * 9 * 16
 
 
 @pytest.mark.parametrize("source", ["scene:atm", 'rtsp://me:it"secret"@10.0.0.7/1'])
