@@ -462,13 +462,16 @@ def _add_zones(commands: _Commands[argparse.ArgumentParser]) -> None:
         "edge-runtime zones atm.toml --camera door --out zones.png",
     )
     parser.add_argument(
-        "config", type=Path, nargs="?", metavar="CONFIG", help="has the camera and its zones"
+        "what",
+        nargs="?",
+        metavar="CONFIG|CLIP|URL",
+        help="a .toml that has the camera and its zones; or a source, to see the grid alone",
     )
     parser.add_argument("--camera", help="which one, where CONFIG has several")
     parser.add_argument(
         "--source",
         metavar="CLIP|URL",
-        help="look at this in place of the camera's own source; without CONFIG: the grid alone",
+        help="look at this in place of the camera's own source",
     )
     parser.add_argument(
         "--out",
@@ -483,7 +486,7 @@ def _add_zones(commands: _Commands[argparse.ArgumentParser]) -> None:
 def _zones(arguments: argparse.Namespace) -> int:
     from edge_runtime.service import zone_map
 
-    told = zone_map.write_map(arguments.config, arguments.camera, arguments.source, arguments.out)
+    told = zone_map.write_map(arguments.what, arguments.camera, arguments.source, arguments.out)
     print(told)
     return 0
 

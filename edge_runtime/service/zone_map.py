@@ -50,11 +50,12 @@ class Shapes:
     masks: tuple[Zone, ...] = ()
 
 
-def write_map(config: Path | None, camera: str | None, source: str | None, out: Path) -> str:
+def write_map(what: str | None, camera: str | None, source: str | None, out: Path) -> str:
     """Draw the map of one camera into the file `out`.
 
     Args:
-        config: the configuration that has the camera; None: there is only `source`.
+        what: the configuration (.toml) that has the camera; or a source, of which the grid alone
+            is drawn; None: there is only `source`.
         camera: its name; None: the only one.
         source: what is looked at in place of the camera's own source; None: that.
         out: a picture file, by its suffix one that OpenCV writes.
@@ -66,7 +67,7 @@ def write_map(config: Path | None, camera: str | None, source: str | None, out: 
         EdgeRuntimeError: the configuration is wrong, the source gives no picture, or the file
             cannot be written.
     """
-    settings, shapes = _meant(config, camera, source)
+    settings, shapes = _meant(what, camera, source)
     _write(out, draw_map(_still(settings), shapes))
     drawn = [zone.name for zone in shapes.zones] + [line.name for line in shapes.lines]
     return f"{out}: {settings.name} with {', '.join(drawn) or 'the grid alone'}"
@@ -88,18 +89,17 @@ def draw_map(image: Image, shapes: Shapes) -> Image:
     return _framed(still)
 
 
-def _meant(
-    path: Path | None, name: str | None, source: str | None
-) -> tuple[SourceSettings, Shapes]:
+def _meant(what: str | None, name: str | None, source: str | None) -> tuple[SourceSettings, Shapes]:
     """What is looked at, and what is drawn."""
-    if path is None:
-        if source is None or name is not None:
+    if what is None or not what.endswith(".toml"):
+        given = [each for each in (what, source) if each is not None]
+        if name is not None or len(given) != 1:
             raise ZoneMapError(
-                "there is no configuration, which --camera would be in: give CONFIG, or --source "
-                "alone"
+                "there is no configuration, which --camera would be in: give CONFIG.toml, or one "
+                "CLIP or URL alone"
             )
-        return SourceSettings(source), Shapes()
-    camera = _camera(path, name)
+        return SourceSettings(given[0]), Shapes()
+    camera = _camera(Path(what), name)
     settings = wiring.source_settings(camera)
     if source is not None:
         settings = replace(settings, url=source)

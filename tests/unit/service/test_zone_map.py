@@ -94,7 +94,7 @@ def test_names_at_the_edge_stay_in_the_picture() -> None:
 def test_a_configuration_is_drawn_with_its_zones_and_lines(tmp_path: Path) -> None:
     config, out = tmp_path / "atm.toml", tmp_path / "zones.png"
     config.write_text(CONFIG.format(source="synthetic:?width=1000&height=500&seconds=1"))
-    told = write_map(config, None, None, out)
+    told = write_map(str(config), None, None, out)
     assert told.endswith("with counter, door")
     drawn = cv2.imread(str(out))
     assert (220, 170, 40) in at(np.asarray(drawn, np.uint8), 0.25, 0.25)
@@ -102,8 +102,10 @@ def test_a_configuration_is_drawn_with_its_zones_and_lines(tmp_path: Path) -> No
 
 def test_a_clip_needs_no_configuration(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "1.png"), grey())
-    told = write_map(None, None, str(tmp_path / "1.png"), tmp_path / "zones.jpg")
-    assert told == f"{tmp_path}/zones.jpg: {tmp_path}/1.png with the grid alone"
+    clip = str(tmp_path / "1.png")
+    for what, source in ((clip, None), (None, clip)):
+        told = write_map(what, None, source, tmp_path / "zones.jpg")
+        assert told == f"{tmp_path}/zones.jpg: {clip} with the grid alone"
 
 
 def test_a_clip_can_stand_in_for_the_camera_and_no_model_is_needed(tmp_path: Path) -> None:
@@ -112,7 +114,7 @@ def test_a_clip_can_stand_in_for_the_camera_and_no_model_is_needed(tmp_path: Pat
     text = CONFIG.format(source=source).replace('"person"', '"not-there-at-all"')
     config.write_text(text)
     cv2.imwrite(str(tmp_path / "1.png"), grey())
-    told = write_map(config, "atm", str(tmp_path / "1.png"), tmp_path / "zones.png")
+    told = write_map(str(config), "atm", str(tmp_path / "1.png"), tmp_path / "zones.png")
     assert told.endswith("1.png with counter, door")
 
 
@@ -120,7 +122,7 @@ def test_the_source_of_a_map_is_told_without_its_password(tmp_path: Path) -> Non
     config = tmp_path / "atm.toml"
     config.write_text(CONFIG.format(source="rtsp://viewer:secret@127.0.0.1:1/1"))
     with pytest.raises(Exception, match="cannot connect") as caught:
-        write_map(config, None, None, tmp_path / "zones.png")
+        write_map(str(config), None, None, tmp_path / "zones.png")
     assert "secret" not in str(caught.value)
 
 
@@ -128,14 +130,16 @@ def test_what_cannot_be_drawn_is_told_in_a_sentence(tmp_path: Path) -> None:
     config, out = tmp_path / "atm.toml", tmp_path / "zones.png"
     one = CONFIG.format(source="synthetic:?seconds=1")
     config.write_text(one + '[[cameras]]\nname = "door"\nsource = "synthetic:"\n')
-    cases: list[tuple[tuple[Path | None, str | None, str | None, Path], str]] = [
+    cases: list[tuple[tuple[str | None, str | None, str | None, Path], str]] = [
         ((None, None, None, out), "there is no configuration"),
         ((None, "atm", "synthetic:", out), "there is no configuration"),
-        ((config, None, None, out), "has the cameras atm, door: name one with --camera"),
-        ((config, "hall", None, out), "there is no camera 'hall' in"),
-        ((config, "atm", None, tmp_path / "zones"), "let it end in .png or .jpg"),
-        ((config, "atm", None, tmp_path / "zones.abc"), "let it end in .png or .jpg"),
-        ((config, "atm", None, tmp_path / "no" / "zones.png"), "does not exist"),
+        (("1.png", "atm", None, out), "there is no configuration"),
+        (("1.png", None, "synthetic:", out), "there is no configuration"),
+        ((str(config), None, None, out), "has the cameras atm, door: name one with --camera"),
+        ((str(config), "hall", None, out), "there is no camera 'hall' in"),
+        ((str(config), "atm", None, tmp_path / "zones"), "let it end in .png or .jpg"),
+        ((str(config), "atm", None, tmp_path / "zones.abc"), "let it end in .png or .jpg"),
+        ((str(config), "atm", None, tmp_path / "no" / "zones.png"), "does not exist"),
     ]
     for arguments, sentence in cases:
         with pytest.raises(ZoneMapError, match=sentence):
