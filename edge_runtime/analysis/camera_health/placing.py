@@ -8,7 +8,7 @@ scale-invariant image registration, IEEE TIP 5(8), 1996).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import cv2
 import numpy as np
@@ -51,21 +51,49 @@ class Placing:
         return float(np.hypot(moved[:, 0], moved[:, 1]).max())
 
 
-def shifted(before: Plane, now: Plane) -> Placing:
-    """The placing of `now` against `before` if it is but shifted; both H x W, edges."""
-    x, y = _shift(before, now)
+class Outline:
+    """The edges of a picture, from its gradient (two planes, H x W)."""
+
+    def __init__(self, across: Plane, down: Plane) -> None:
+        self.edges: Plane = np.hypot(across, down)
+
+    @cached_property
+    def polar(self) -> Plane:
+        """The magnitude of their spectrum over angle and radius."""
+        return _polar(self.edges)
+
+
+def may_be_shifted(before: tuple[Plane, Plane], now: tuple[Plane, Plane]) -> bool:
+    """Whether the sums over columns, or over rows, fit better beside one another than upon.
+
+    A tenth of the time of `shifted`; both are gradients, across and down.
+    """
+    return any(
+        _best_shift(np.abs(one).sum(axis=axis), np.abs(other).sum(axis=axis)) != 0
+        for axis, (one, other) in enumerate(zip(before, now, strict=True))
+    )
+
+
+def shifted(before: Outline, now: Outline) -> Placing:
+    """The placing of `now` against `before` if it is but shifted."""
+    x, y = _shift(before.edges, now.edges)
     return Placing(np.array([(1, 0, round(x)), (0, 1, round(y))], np.float32))
 
 
-def turned(before: Plane, now: Plane) -> Placing:
+def turned(before: Outline, now: Outline) -> Placing:
     """The same if it is turned, by less than 90 degrees, and shifted."""
-    height, width = before.shape
+    height, width = before.edges.shape
     centre = (width - 1) / 2, (height - 1) / 2
-    turn = cv2.getRotationMatrix2D(centre, _angle(_polar(before), _polar(now)), 1.0)
+    turn = cv2.getRotationMatrix2D(centre, _angle(before.polar, now.polar), 1.0)
     upright = Placing(np.asarray(turn, np.float32))
-    x, y = _shift(before, upright.warp(now))
+    x, y = _shift(before.edges, upright.warp(now.edges))
     upright.back[:, 2] += upright.turned @ np.array((x, y), np.float32)
     return upright
+
+
+def _best_shift(before: NDArray[np.float32], now: NDArray[np.float32]) -> int:
+    alike = np.correlate(now - now.mean(), before - before.mean(), "same")
+    return int(np.argmax(alike)) - len(before) // 2
 
 
 def _angle(before: Plane, now: Plane) -> float:

@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, tiles
-from edge_runtime.analysis.camera_health.placing import Placing, shifted, turned
+from edge_runtime.analysis.camera_health.placing import (
+    Outline,
+    Placing,
+    may_be_shifted,
+    shifted,
+    turned,
+)
 
 _ADAPT_SECONDS = 120.0
 """The time constant with which the reference follows."""
@@ -32,7 +38,6 @@ class Likeness:
         energy: the gradient's square, over all tiles, by that of the reference.
         detail: the same of the textured tiles' fine detail, without noise.
         gain: the contrast, by that of the reference.
-        lit: the fine detail that the reference would have in each tile's light of now, by its own.
         coarse: the correlation of the pictures without their details, -1..1.
     """
 
@@ -42,7 +47,6 @@ class Likeness:
     energy: float
     detail: float
     gain: float
-    lit: float
     coarse: float
 
 
@@ -51,6 +55,7 @@ class Reference:
 
     def __init__(self, first: Measures, now: float) -> None:
         self._across, self._down = first.across.copy(), first.down.copy()
+        self._outline: Outline | None = None
         self._fine, self._coarse = first.fine.copy(), first.coarse.copy()
         self.white = first.white
         self.noise: float | None = None
@@ -76,8 +81,6 @@ class Reference:
         # Noise is in the detail of every picture; a difference has it twice.
         detail = np.maximum(now.fine[here] - noise / 2, 0).sum()
         usual = np.maximum(self._fine[here] - self.usual_noise / 2, 0).sum()
-        light = tiles(now.coarse) / np.maximum(tiles(self._coarse), 1.0)
-        fine = max(float(self._fine[here].sum()), 1.0)
         a, b = self._coarse - self._coarse.mean(), now.coarse - now.coarse.mean()
         spread, spread_now = float(np.sqrt((a * a).mean())), float(np.sqrt((b * b).mean()))
         product = max(spread * spread_now, 1e-3)
@@ -88,19 +91,26 @@ class Reference:
             energy=float(now.energy.sum() / max(own.sum(), 1.0)),
             detail=float(detail / max(usual, 1.0)),
             gain=spread_now / max(spread, 1.0),
-            lit=float(((light * light)[here] * self._fine[here]).sum() / fine),
             coarse=float((a * b).mean()) / product,
         )
 
-    def elsewhere(self, now: Measures, *, turns: bool = True) -> tuple[float, float]:
+    def lit(self, now: Measures) -> float:
+        """The fine detail that the old picture would have in the light of now, by what it has."""
+        light = tiles(now.coarse) / np.maximum(tiles(self._coarse), 1.0)
+        return float((light * light * self._fine).sum() / max(float(self._fine.sum()), 1.0))
+
+    def elsewhere(self, now: Measures, *, far: bool) -> tuple[float, float]:
         """By how many pixels the picture has moved, and the share of tiles that then fit.
 
-        Where `turns` is False, it is looked for but shifted, not turned: a third of the time.
+        Where not `far`, it is sought but shifted, and only where a quick look says that it may be.
         """
-        edges = np.hypot(self._across, self._down)
-        edges_now = np.hypot(now.across, now.down)
-        ways = (shifted, turned) if turns else (shifted,)
-        found = [self._placed(now, find(edges, edges_now)) for find in ways]
+        if not far and not may_be_shifted((self._across, self._down), (now.across, now.down)):
+            return 0.0, 0.0
+        if self._outline is None:
+            self._outline = Outline(self._across, self._down)
+        outline = Outline(now.across, now.down)
+        ways = (shifted, turned) if far else (shifted,)
+        found = [self._placed(now, find(self._outline, outline)) for find in ways]
         return max(found, key=lambda each: each[1])
 
     def _placed(self, now: Measures, placing: Placing) -> tuple[float, float]:
@@ -117,6 +127,7 @@ class Reference:
 
     def learn(self, now: Measures, change: Change | None, moment: float) -> None:
         """Follow `now`, which is well."""
+        self._outline = None
         self._weight += 1
         share = max(1 / self._weight, min((moment - self._last) / _ADAPT_SECONDS, 1.0))
         self._last = moment

@@ -114,13 +114,10 @@ def _structure(
     """What has become of the structure that the reference has."""
     if _faint(like):
         return Sight(Condition.COVERED)
-    # Less light takes detail, too: over all, and where a house's shadow lies.
-    lit = min(like.gain * like.gain, like.lit)
-    sharp = min(like.detail, like.energy) / max(lit, 0.01)
     # Beside somebody who has come, only the contrast says that nothing lies over the picture.
     beside = like.matched >= 0.5 and like.coarse >= 0.4 and 0.7 <= like.gain <= 1.3
     same = like.coarse >= 0.75 or beside
-    if same and like.gain >= 0.3 and sharp <= 0.4:
+    if same and like.gain >= 0.3 and _blurred(now, like, reference):
         return Sight(Condition.DEFOCUSED)
     quiet = np.zeros_like(lost) if still is None else still
     if like.matched <= _LINES_ARE_THERE and like.energy >= 0.35:
@@ -135,6 +132,14 @@ def _structure(
     return Sight()
 
 
+def _blurred(now: Measures, like: Likeness, reference: Reference) -> bool:
+    """Whether detail is gone, and not for want of light: over all, or where a shadow lies."""
+    detail = min(like.detail, like.energy)
+    if detail > 0.4 * max(like.gain * like.gain, 0.01):
+        return False
+    return detail <= 0.4 * max(reference.lit(now), 0.01)
+
+
 def _faint(like: Likeness) -> bool:
     """Whether hardly anything is left; less light leaves a fainter picture, but the same one."""
     gone = like.gain <= 0.15 and like.energy <= 0.15
@@ -145,6 +150,6 @@ def _faint(like: Likeness) -> bool:
 def _elsewhere(now: Measures, like: Likeness, reference: Reference) -> bool:
     """Whether the old picture is found elsewhere, clearly better than where it was."""
     most = like.matched > _MOST_IS_THERE
-    pixels, matched = reference.elsewhere(now, turns=not most)
+    pixels, matched = reference.elsewhere(now, far=not most)
     least = _ALL if most else max(_ELSEWHERE, like.matched + _BETTER)
     return matched >= least and pixels >= _SHIFT_PIXELS
