@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.analysis.blurring import blurred
-from edge_runtime.analysis.tracking import iou
+from edge_runtime.analysis.boxes import iou
 from edge_runtime.capture.images import list_images, read_image
 from edge_runtime.config import ModelConfig, load
 from edge_runtime.frame import Frame

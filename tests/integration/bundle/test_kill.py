@@ -126,7 +126,9 @@ def test_kills_at_random_moments_leave_a_version_that_is_whole(
     newest = 1
     install(version(1), tmp_path, prove=works)
     bundles = [version(number) for number in range(2, 600)]
-    for _ in range(30):
+    for kill in range(300):
+        if kill >= 30 and newest > 20:  # a busy disk installs less between two kills
+            break
         pid = os.fork()
         if pid == 0:
             try:
