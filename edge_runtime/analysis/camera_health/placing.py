@@ -107,8 +107,9 @@ def _angle(before: Plane, now: Plane) -> float:
 
 
 def _shift(before: Plane, now: Plane) -> tuple[float, float]:
-    height, width = before.shape
-    (x, y), _ = cv2.phaseCorrelate(before, now, _window(width, height))
+    window = _window(before.shape[1], before.shape[0])
+    # Given the window itself, OpenCV multiplies what it was given in place.
+    (x, y), _ = cv2.phaseCorrelate(before * window, now * window)
     return x, y
 
 

@@ -69,3 +69,13 @@ def test_somebody_who_has_come_does_not_shift_the_picture() -> None:
         plane[20:, 60:100] = np.random.default_rng(1).normal(0, 40, (70, 40))
     assert not may_be_shifted((before.across, before.down), (now.across, now.down))
     assert shifted(outline(before), outline(now)).pixels(WIDTH, HEIGHT) == 0
+
+
+def test_an_outline_stays_as_it_is_however_often_it_is_sought() -> None:
+    (before, _), (now, _) = seen(), seen(12.0)
+    kept = outline(before)
+    edges = kept.edges.copy()
+    first = turned(kept, outline(now)).back
+    shifted(kept, outline(now))
+    assert (kept.edges == edges).all()
+    assert (turned(kept, outline(now)).back == first).all()
