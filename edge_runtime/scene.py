@@ -44,6 +44,8 @@ class StillObject:
         box: where, in 0..1 of the picture.
         since: seconds on the frame's clock since when it has kept still.
         sure: how sure the comparison is of `change`, 0..1.
+        company: whether somebody still stands beside it whom the detector has lost.
+        hidden: whether people hide it, so that nobody knows whether it is still so.
     """
 
     id: int
@@ -51,6 +53,8 @@ class StillObject:
     box: Box
     since: float
     sure: float
+    company: bool = False
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

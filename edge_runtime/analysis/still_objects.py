@@ -5,60 +5,62 @@ empty scene (after Porikli, Ivanov and Haga, "Robust Abandoned Object Detection 
 Foregrounds", 2008): what agrees with the first and not with the second has changed and keeps still.
 Whether something came or went is told by its outline, as usual in the literature (e.g. Tian et al.,
 "Robust detection of abandoned and removed objects in complex surveillance videos", 2011): who came
-has its edges in the picture of now, what went had them in the picture of before, and a shadow or a
-patch of light has weak ones, or leaves what it falls on as it was.
+has its edges in the picture of now, what went had them in the picture of before. What is only the
+light (`lighting`) is learned as soon as it has been the light for some seconds, before it can
+change its shape and be taken for something else.
 
 Whoever is tracked is left out: behind a person nothing is learned, and nothing is decided.
 Who is no longer found by the detector but still stands there is taken for the same person.
 
-The work is done a few times a second, on a small grey picture.
+The work is done a few times a second, on a small picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import exp
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.analysis.outlines import Judgement, Picture, judge
-from edge_runtime.frame import Frame, Image
+from edge_runtime.analysis.blobs import Blob, Mask, PixelBox, blobs, grown, overlap, part_of
+from edge_runtime.analysis.bystanders import Bystanders
+from edge_runtime.analysis.empty_scene import EmptyScene, shrunk
+from edge_runtime.analysis.outlines import Judgement, Picture, Verdict, judge
+from edge_runtime.frame import Frame
 from edge_runtime.scene import Change, StillObject
-from edge_runtime.tracks import Box, Track, TrackState
+from edge_runtime.tracks import Track
 
-Mask = NDArray[np.bool_]
-
-_WIDTH = 240
-"""How wide the picture is made: a bag of 25 pixels in 768 has 8 left."""
 _INTERVAL = 0.25
 """Seconds between two looks."""
-_MOVED = 10
-"""By how many grey levels a pixel differs that has not kept still."""
-_BLUR = (3, 3)
 _STILL_SECONDS = 2.0
 """For so long a pixel has to keep still before it is believed."""
-_LEARN_SECONDS = 1.0
-_FOLLOW_SECONDS, _FORGET_SECONDS = 5.0, 30.0
-"""Time constants with which the memory follows the daylight, and what has changed and is no
-object."""
 _LONGEST_STEP = 2.0
 """After a gap in the frames nobody knows what kept still meanwhile."""
-_NEW_LIGHT = 0.4
-"""From this part of the picture on, a change is one of the light or of the camera."""
+_NEW_LIGHT, _SETTLED_SECONDS, _SETTLED = 0.4, 1.0, 0.8
+"""From this part of the picture on, a change is one of the light or of the camera; it is learned
+when so much of the picture has been still for so long."""
 _GONE_SECONDS = 1.5
-_MARGIN = 0.08
-"""By how much of its size a tracked box is enlarged before nothing is decided in it."""
-_COVERED = 0.3
-"""A thing of which so much is hidden by people is left as it was."""
-_PERSON_SIZED = 0.35
-"""A blob of this part of the box of somebody lost there is that person."""
-_GHOST_SECONDS = 300.0
+_COVERED, _THERE = 0.3, 0.4
+"""A thing is still there while so much of it is hidden by people, or so much is to be seen."""
+_NEAR, _GAP = 0.5, 4
+"""Things so near to each other, by the size of the larger one or in pixels, may be one."""
+_MORE = 1.5
+"""What comes into view near a thing is a part of it, if it is not so many times larger."""
+_MOVED_SECONDS, _ALIKE = 5.0, 24.0
+"""What vanishes within so many seconds of what appears near it, in the same colours up to so many
+levels, has been moved."""
+_LONGEST_BEFORE = 60.0
+"""Seconds before it was found since which a thing may have been there."""
 _LOOKS = 3
-"""At so many looks in a row the same has to be said of a blob."""
+"""At so many looks in a row the same has to be said of what is believed to be a thing."""
+_PATIENCE = {Verdict.LIGHT: 8, Verdict.UNCLEAR: 12}
+"""After so many looks in a row at which it was only the light, or could not be told, it belongs to
+the scene."""
+_AROUND = 3
+"""Pixels around a thing that are its own, too: its blurred border."""
+_CHANGES = {Verdict.APPEARED: Change.APPEARED, Verdict.VANISHED: Change.VANISHED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,15 @@ class StillSettings:
     """What is looked for.
 
     Attributes:
-        level: by how many grey levels an object differs from what is behind it, 1..255.
+        level: by how many levels of its most different colour an object differs from what is
+            behind it, 1..255.
         smallest: the part of the picture that it covers at least, above 0.
         largest: the part of the picture that it covers at most, up to 1.
         memory: seconds after which what has changed belongs to the scene.
     """
 
-    level: int = 18
-    smallest: float = 0.001
+    level: int = 12
+    smallest: float = 0.0006
     largest: float = 0.08
     memory: float = 1800.0
 
@@ -84,60 +87,68 @@ class StillSettings:
             raise ValueError("smallest and largest are fractions, the smaller one first")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class _Thing:
-    """A still object while it is watched; `box` is (x1, y1, x2, y2) in small pixels."""
+    """A still object while it is watched.
+
+    Attributes:
+        id: 0: it is not told yet.
+        change: whether it came or went.
+        mask: which pixels are its own, H x W.
+        since: when it began to keep still.
+        last: when it was there last.
+        sure: as in `StillObject`.
+        colour: what it looks like on average: blue, green, red.
+        hidden: whether nothing of it was to be seen at the latest look.
+    """
 
     id: int
     change: Change
-    box: tuple[int, int, int, int]
-    area: int
+    mask: Mask
     since: float
     last: float
     sure: float
+    colour: NDArray[np.float32]
+    hidden: bool = False
 
-    def see(self, box: tuple[int, int, int, int], area: int, now: float, *, hidden: bool) -> None:
-        """A blob of it is to be seen at `now`; `hidden`: people may stand before the rest."""
-        if self.last == now:
-            self.box, self.area = _union(self.box, box), self.area + area
-        elif hidden:
-            self.box, self.area = _union(self.box, box), max(self.area, area)
-        else:
-            self.box, self.area = box, area
-        self.last = now
+    def __post_init__(self) -> None:
+        self.around = grown(self.mask, _AROUND)
+        self.area = int(np.count_nonzero(self.mask))
+        x, y, wide, high = cv2.boundingRect(self.mask.view(np.uint8))
+        self.box: PixelBox = x, y, x + wide, y + high
+
+    def add(self, part: _Thing) -> None:
+        """`part` of it was hidden so far."""
+        self.mask |= part.mask
+        self.__post_init__()
+
+    def look(self, changed: Mask, people: Mask, now: float) -> None:
+        """Whether it is there at `now`, as far as can be seen."""
+        where = part_of(self.box)
+        own = self.mask[where]
+        seen = np.count_nonzero(changed[where] & own) >= _THERE * self.area
+        self.hidden = not seen
+        if seen or np.count_nonzero(people[where] & own) >= _COVERED * self.area:
+            self.last = now
 
 
 @dataclass(frozen=True, slots=True)
 class _Doubt:
     """What was said of a blob that is not believed yet, and at how many looks in a row."""
 
-    box: tuple[int, int, int, int]
-    change: Change
+    box: PixelBox
+    verdict: Verdict
     looks: int
 
 
-@dataclass(slots=True, eq=False)
-class _Memory:
-    """What is known of each pixel."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """One look at the scene."""
 
-    background: Picture
-    """The empty scene, float32."""
-    known: Mask
-    """Where the empty scene has been seen."""
-    recent: NDArray[np.int16]
-    """The picture of the last second."""
-    still: NDArray[np.float32]
-    """Seconds since it moved."""
-
-    @classmethod
-    def of(cls, picture: Picture) -> _Memory:
-        grey = picture.grey
-        return cls(
-            Picture(grey.astype(np.float32), picture.colours.astype(np.float32)),
-            np.zeros(grey.shape, np.bool_),
-            grey.astype(np.int16),
-            np.zeros(grey.shape, np.float32),
-        )
+    now: float
+    picture: Picture
+    people: Mask
+    changed: Mask
 
 
 class StillObjects:
@@ -145,13 +156,9 @@ class StillObjects:
 
     def __init__(self, settings: StillSettings | None = None) -> None:
         self._settings = settings or StillSettings()
-        self._memory: _Memory | None = None
-        self._things: list[_Thing] = []
-        self._doubts: list[_Doubt] = []
-        self._seen: dict[int, Box] = {}
-        self._ghosts: dict[int, tuple[Box, float]] = {}
-        self._next_id = 1
+        self._watch: _Watch | None = None
         self._looked = float("-inf")
+        self._last_id = 0
         self._told: tuple[StillObject, ...] = ()
 
     def step(self, frame: Frame, tracks: Iterable[Track]) -> tuple[StillObject, ...]:
@@ -160,230 +167,168 @@ class StillObjects:
         if now - self._looked < _INTERVAL - 1e-3:
             return self._told
         elapsed, self._looked = min(now - self._looked, _LONGEST_STEP), now
-        picture = _shrink(frame.image)
-        grey = picture.grey
-        if self._memory is None or self._memory.known.shape != grey.shape:
-            self._memory, self._things = _Memory.of(picture), []
-        people = self._people(tuple(tracks), grey.shape, now)
-        _keep_recent(self._memory, picture, people, elapsed)
-        self._look(self._memory, picture, people, now, elapsed)
-        height, width = grey.shape
-        self._told = tuple(
-            StillObject(
-                t.id,
-                t.change,
-                (t.box[0] / width, t.box[1] / height, t.box[2] / width, t.box[3] / height),
-                t.since,
-                t.sure,
-            )
-            for t in self._things
-        )
+        picture = shrunk(frame.image)
+        if self._watch is None or self._watch.shape != picture.grey.shape:
+            aspect = frame.width / frame.height
+            self._watch = _Watch(self._settings, picture, aspect, self._last_id)
+            elapsed = 0.0
+        self._told = self._watch.look(picture, tuple(tracks), now, elapsed)
+        self._last_id = self._watch.last_id
         return self._told
 
-    def _look(
-        self, memory: _Memory, picture: Picture, people: Mask, now: float, elapsed: float
-    ) -> None:
-        """One look, `elapsed` seconds after the last: compare, decide, learn."""
-        difference = picture.grey - memory.background.grey
-        free = memory.known & ~people
-        sample = difference[::3, ::3][free[::3, ::3]]
-        light = float(np.median(sample)) if sample.size else 0.0
-        away = np.abs(difference - light) > self._settings.level
-        changed = away & free
-        if np.count_nonzero(changed) > _NEW_LIGHT * np.count_nonzero(free):
-            self._new_light(memory, picture, free, light)
-            return
-        kept = self._decide(memory, picture, changed, people, now)
-        quiet = ~people & ~kept & (memory.still >= _LEARN_SECONDS)
-        _learn(memory, picture, away, quiet, elapsed)
 
-    def _decide(
-        self, memory: _Memory, picture: Picture, changed: Mask, people: Mask, now: float
-    ) -> Mask:
-        """Bring the things up to date; return the pixels that must not be learned."""
-        kept = np.zeros(changed.shape, np.bool_)
-        still = (changed & (memory.still >= _STILL_SECONDS)).astype(np.uint8)
-        closed = cv2.morphologyEx(still, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
-        least, most = (part * changed.size for part in _limits(self._settings))
-        doubts: list[_Doubt] = []
-        for number, (x, y, width, height, area) in enumerate(stats.tolist()):
-            if number == 0 or not least <= area <= most:
-                continue
-            box = x, y, x + width, y + height
-            thing = next((t for t in self._things if _same(t.box, box)), None)
-            if thing is not None:
-                x1, y1, x2, y2 = thing.box
-                thing.see(box, area, now, hidden=bool(people[y1:y2, x1:x2].any()))
-            elif self._is_person(box, changed.shape):
-                kept[y : y + height, x : x + width] = True
-            else:
-                blob = labels[y : y + height, x : x + width] == number
-                judgement = judge(picture, memory.background, box, blob)
-                if judgement is None:
-                    continue
-                looks = self._looks(box, judgement.change) + 1
-                if looks < _LOOKS:
-                    doubts.append(_Doubt(box, judgement.change, looks))
-                else:
-                    self._begin(judgement, box, area, memory, now)
-        self._doubts = doubts
-        self._end(changed, people, now)
+class _Watch:
+    """Watches pictures of one size."""
+
+    def __init__(
+        self, settings: StillSettings, picture: Picture, aspect: float, last_id: int
+    ) -> None:
+        height, width = picture.grey.shape
+        self.shape = height, width
+        self.last_id = last_id
+        self._settings = settings
+        self._scene = EmptyScene(picture)
+        self._people = Bystanders(self.shape, aspect)
+        self._things: list[_Thing] = []
+        self._doubts: list[_Doubt] = []
+
+    def look(
+        self, picture: Picture, tracks: tuple[Track, ...], now: float, elapsed: float
+    ) -> tuple[StillObject, ...]:
+        """One look, `elapsed` seconds after the last: compare, decide, learn."""
+        scene = self._scene
+        people = self._people.step(tracks, now)
+        scene.watch(picture, people, elapsed)
+        free = scene.known & ~people
+        away = scene.compare(picture, free, elapsed) > self._settings.level
+        look = _Look(now, picture, people, away & free)
+        found = self._found()
+        self._people.forget_those_gone(free & ~found, away)
+        if np.count_nonzero(look.changed) > _NEW_LIGHT * np.count_nonzero(free):
+            self._new_light(picture, free & ~found)
+        else:
+            kept = found | self._people.lost() | self._judge(look, found)
+            scene.learn(picture, away, ~people & ~kept, elapsed)
+            self._end(look)
+        return tuple(self._told(thing) for thing in self._things)
+
+    def _found(self) -> Mask:
+        """The pixels of all things."""
+        found = np.zeros(self.shape, np.bool_)
         for thing in self._things:
-            x1, y1, x2, y2 = thing.box
-            kept[max(y1 - 2, 0) : y2 + 2, max(x1 - 2, 0) : x2 + 2] = True
+            found |= thing.around
+        return found
+
+    def _judge(self, look: _Look, found: Mask) -> Mask:
+        """Decide of what is new; return the pixels that must not be learned for all that."""
+        kept = np.zeros(self.shape, np.bool_)
+        least, most = (part * kept.size for part in (self._settings.smallest,
+                                                     self._settings.largest))  # fmt: skip
+        still = look.changed & ~found & (self._scene.still >= _STILL_SECONDS)
+        doubts: list[_Doubt] = []
+        for blob in blobs(still, least, most):
+            if self._people.is_one(blob.box):
+                kept[blob.where] = True
+            elif doubt := self._doubt(look, blob):
+                doubts.append(doubt)
+                if doubt.verdict is Verdict.LIGHT and self._people.is_beside(blob):
+                    kept[blob.where] = True
+        self._doubts = doubts
         return kept
 
-    def _looks(self, box: tuple[int, int, int, int], change: Change) -> int:
-        """At how many looks up to the last one the same was said of what is at `box`."""
-        return max(
-            (d.looks for d in self._doubts if d.change is change and _same(d.box, box)), default=0
+    def _doubt(self, look: _Look, blob: Blob) -> _Doubt | None:
+        """What is said of `blob` so far; None where it has been decided, or cannot be."""
+        scene = self._scene
+        since = look.now - float(np.median(scene.still[blob.where][blob.mask]))
+        judgement = judge(
+            look.picture,
+            scene.picture,
+            blob.box,
+            blob.mask,
+            noise=scene.noise,
+            visited=self._people.was_beside(blob, since),
         )
+        verdict = judgement.verdict
+        if verdict in _CHANGES and not blob.is_compact():
+            return None
+        before = (
+            d.looks for d in self._doubts if d.verdict is verdict and overlap(d.box, blob.box)
+        )
+        looks = 1 + max(before, default=0)
+        if verdict in _CHANGES and looks >= _LOOKS:
+            self._begin(look, judgement, blob, max(since, look.now - _LONGEST_BEFORE))
+            return None
+        patience = _PATIENCE.get(verdict, looks + 1)
+        if looks >= patience and not self._people.is_beside(blob):
+            scene.accept(look.picture, grown(blob.spread(self.shape), _AROUND))
+            return None
+        return _Doubt(blob.box, verdict, looks)
 
-    def _begin(
-        self,
-        judgement: Judgement,
-        box: tuple[int, int, int, int],
-        area: int,
-        memory: _Memory,
-        now: float,
-    ) -> None:
-        x1, y1, x2, y2 = box
-        since = now - min(float(np.median(memory.still[y1:y2, x1:x2])), 5.0)
-        thing = _Thing(self._next_id, judgement.change, box, area, since, now, judgement.sure)
-        self._things.append(thing)
-        self._next_id += 1
+    def _begin(self, look: _Look, judgement: Judgement, blob: Blob, since: float) -> None:
+        """A thing is there; or more of one that was hidden in part, or one was only moved."""
+        change = _CHANGES[judgement.verdict]
+        mask = blob.spread(self.shape)
+        shows = look.picture if change is Change.APPEARED else self._scene.picture
+        colour = shows.colours[mask].mean(axis=0)
+        new = _Thing(self.last_id + 1, change, mask, since, look.now, judgement.sure, colour)
+        if whole := next((t for t in self._things if _is_part(new, t)), None):
+            whole.add(new)
+        elif moved := next((t for t in self._things if _is_moved(new, t)), None):
+            self._things.remove(moved)
+            self._scene.accept(look.picture, moved.around | new.around)
+        else:
+            self.last_id = new.id
+            self._things.append(new)
 
-    def _end(self, changed: Mask, people: Mask, now: float) -> None:
+    def _end(self, look: _Look) -> None:
         """Forget the things that are there no more, or for so long that they belong there."""
         left: list[_Thing] = []
         for thing in self._things:
-            if any(_same(thing.box, other.box) for other in left):
-                continue  # two parts of it were found before the whole
-            x1, y1, x2, y2 = thing.box
-            hidden = people[y1:y2, x1:x2]
-            there = np.count_nonzero(changed[y1:y2, x1:x2])
-            if np.mean(hidden) >= _COVERED or there >= 0.4 * thing.area:
-                thing.last = now
-            if now - thing.since > self._settings.memory:
-                assert self._memory is not None
-                self._memory.known[y1:y2, x1:x2] = False
-            elif now - thing.last <= _GONE_SECONDS:
+            thing.look(look.changed, look.people, look.now)
+            if look.now - thing.since > self._settings.memory:
+                self._scene.known[part_of(thing.box)] = False
+            elif look.now - thing.last <= _GONE_SECONDS:
                 left.append(thing)
         self._things = left
 
-    def _new_light(self, memory: _Memory, picture: Picture, free: Mask, light: float) -> None:
-        """So much has changed that it is the light, or the camera: learn the scene anew.
+    def _new_light(self, picture: Picture, free: Mask) -> None:
+        """So much has changed that it is the light, or the camera: learn the scene anew."""
+        if free.any() and np.mean(self._scene.still[free] >= _SETTLED_SECONDS) >= _SETTLED:
+            self._scene.renew(picture, free)
 
-        Things stay what they are: behind them the memory only becomes as much brighter.
-        """
-        settled = memory.still >= _LEARN_SECONDS
-        if np.mean(settled[free]) < 0.8:
-            return
-        kept = np.zeros(free.shape, np.bool_)
-        for thing in self._things:
-            x1, y1, x2, y2 = thing.box
-            kept[y1:y2, x1:x2] = True
-        fresh = free & ~kept
-        for known, seen in _pairs(memory.background, picture):
-            known[kept] += light
-            known[fresh] = seen[fresh]
+    def _told(self, thing: _Thing) -> StillObject:
+        height, width = self.shape
+        x1, y1, x2, y2 = thing.box
+        return StillObject(
+            thing.id,
+            thing.change,
+            (x1 / width, y1 / height, x2 / width, y2 / height),
+            thing.since,
+            thing.sure,
+            company=self._people.stays_beside(thing.mask),
+            hidden=thing.hidden,
+        )
 
-    def _people(self, tracks: tuple[Track, ...], shape: tuple[int, ...], now: float) -> Mask:
-        """Where somebody is; and remember where somebody was lost."""
-        mask = np.zeros(shape, np.bool_)
-        for track in tracks:
-            mask[_pixels(_enlarged(track.box), shape)] = True
-        seen = {t.id: t.box for t in tracks if t.state is TrackState.CONFIRMED}
-        for track_id, box in self._seen.items():
-            if track_id not in seen and not _at_edge(box):
-                self._ghosts[track_id] = box, now
-        self._ghosts = {
-            ghost: (box, at)
-            for ghost, (box, at) in self._ghosts.items()
-            if ghost not in seen and now - at <= _GHOST_SECONDS
-        }
-        self._seen = seen
-        return mask
 
-    def _is_person(self, box: tuple[int, int, int, int], shape: tuple[int, ...]) -> bool:
-        """Whether at `box` somebody still stands whose track broke off there."""
-        height, width = shape
-        x1, y1, x2, y2 = box[0] / width, box[1] / height, box[2] / width, box[3] / height
-        for a1, b1, a2, b2 in (ghost for ghost, _ in self._ghosts.values()):
-            common = max(min(x2, a2) - max(x1, a1), 0) * max(min(y2, b2) - max(y1, b1), 0)
-            if common >= _PERSON_SIZED * (a2 - a1) * (b2 - b1):
-                return True
+def _is_moved(one: _Thing, other: _Thing) -> bool:
+    """Whether what vanished at the one place is what appeared at the other, beside it."""
+    if one.change is other.change or abs(one.since - other.since) > _MOVED_SECONDS:
         return False
+    alike = float(np.abs(one.colour - other.colour).max()) <= _ALIKE
+    return alike and _are_near(one, other)
 
 
-def _limits(settings: StillSettings) -> tuple[float, float]:
-    return settings.smallest, settings.largest
+def _is_part(new: _Thing, thing: _Thing) -> bool:
+    """Whether `new` is more of `thing`: the rest was hidden, or is as bright as the floor."""
+    small = new.area <= _MORE * thing.area
+    return new.change is thing.change and small and _are_near(new, thing)
 
 
-def _shrink(image: Image) -> Picture:
-    """`image` small and a little blurred."""
-    height = max(1, round(image.shape[0] * _WIDTH / image.shape[1]))
-    small = cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_AREA)
-    calm = cv2.blur(small, _BLUR)
-    return Picture(cv2.cvtColor(calm, cv2.COLOR_BGR2GRAY), calm)
-
-
-def _pairs(a: Picture, b: Picture) -> tuple[tuple[NDArray[Any], NDArray[Any]], ...]:
-    return (a.grey, b.grey), (a.colours, b.colours)
-
-
-def _keep_recent(memory: _Memory, picture: Picture, people: Mask, elapsed: float) -> None:
-    """Count for each pixel how long it has kept still; behind people the count stands."""
-    levels = picture.grey.astype(np.int16)
-    step = levels - memory.recent
-    moved = np.abs(step) > _MOVED
-    memory.still += np.float32(elapsed) * ~(moved | people)
-    memory.still[moved] = 0
-    memory.recent += np.clip(step, -1, 1)
-    memory.recent[moved] = levels[moved]
-
-
-def _learn(memory: _Memory, picture: Picture, away: Mask, quiet: Mask, elapsed: float) -> None:
-    """Let the memory follow the daylight where it is `quiet`, and learn what is new there."""
-    new = quiet & ~memory.known
-    follow, forget = (1 - exp(-elapsed / each) for each in (_FOLLOW_SECONDS, _FORGET_SECONDS))
-    for share, where in ((follow, ~away), (forget, away), (1.0, new)):
-        mask = (quiet & where).view(np.uint8)
-        for known, seen in _pairs(memory.background, picture):
-            cv2.accumulateWeighted(seen, known, share, mask=mask)
-    memory.known |= new
-
-
-def _same(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
-    """Whether half of the smaller one of two boxes lies in the other."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return False
-    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
-    return 2 * width * height >= smaller
-
-
-def _union(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
-
-
-def _enlarged(box: Box) -> Box:
-    x1, y1, x2, y2 = box
-    across, down = _MARGIN * (x2 - x1), _MARGIN * (y2 - y1)
-    return x1 - across, y1 - down, x2 + across, y2 + down
-
-
-def _pixels(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """The part of an array of `shape` (h, w) that `box` covers, cut off at its edges."""
-    height, width = shape
-    x1, y1, x2, y2 = box
-    rows = slice(max(int(y1 * height), 0), max(int(np.ceil(y2 * height)), 0))
-    return rows, slice(max(int(x1 * width), 0), max(int(np.ceil(x2 * width)), 0))
-
-
-def _at_edge(box: Box) -> bool:
-    """Whether who was there may have left the picture."""
-    x1, y1, x2, y2 = box
-    return x1 < 0.02 or x2 > 0.98 or y1 < 0.005 or y2 > 0.98
+def _are_near(one: _Thing, other: _Thing) -> bool:
+    """Whether they are no further apart than `_NEAR` of the size of the larger one."""
+    apart = max(
+        max(one.box[0], other.box[0]) - min(one.box[2], other.box[2]),
+        max(one.box[1], other.box[1]) - min(one.box[3], other.box[3]),
+    )
+    size = max(max(t.box[2] - t.box[0], t.box[3] - t.box[1]) for t in (one, other))
+    return apart <= max(_NEAR * size, _GAP)

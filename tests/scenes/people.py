@@ -30,6 +30,8 @@ _DIFFERENT = 26
 _STEPS = 1.8
 """Steps a second."""
 _FALL_SECONDS = 0.7
+_SWAY = 0.008
+"""By how much of the own height somebody sways who stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +52,45 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Walker:
-    """One person's way: `look` says which of the people it is; `falls` when, and never gets up."""
+    """One person's way.
+
+    Attributes:
+        marks: where, and when.
+        look: which of the people it is.
+        falls: when; and never gets up.
+        sways: who stands shifts the weight from one foot to the other.
+        unseen: spans of seconds, begin and end, in which no detector finds this person.
+    """
 
     marks: tuple[Mark, ...]
     look: int = 0
     falls: float = math.inf
+    sways: bool = False
+    unseen: tuple[tuple[float, float], ...] = ()
 
     def at(self, now: float) -> tuple[Mark, bool] | None:
         """Where, and whether walking; None before the first mark and after the last."""
-        for a, b in pairwise(self.marks):
-            if a.at <= now < b.at:
-                part = (now - a.at) / (b.at - a.at)
-                x, y, stoop = (
-                    one + part * (two - one)
-                    for one, two in ((a.x, b.x), (a.y, b.y), (a.stoop, b.stoop))
-                )
-                return Mark(now, x, y, stoop), (a.x, a.y) != (b.x, b.y)
-        return None
+        return _between(self.marks, now)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prop:
+    """What is no person: `layer` stands, or moves, with the middle of its lower edge at `marks`."""
+
+    layer: Layer
+    marks: tuple[Mark, ...]
+
+
+def _between(marks: tuple[Mark, ...], now: float) -> tuple[Mark, bool] | None:
+    for a, b in pairwise(marks):
+        if a.at <= now < b.at:
+            part = (now - a.at) / (b.at - a.at)
+            x, y, stoop = (
+                one + part * (two - one)
+                for one, two in ((a.x, b.x), (a.y, b.y), (a.stoop, b.stoop))
+            )
+            return Mark(now, x, y, stoop), (a.x, a.y) != (b.x, b.y)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,33 +109,61 @@ def tall_at(y: float) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Room:
-    """A room that is empty: what is pasted in stands on its floor."""
+    """A room that is empty: what is pasted in stands on its floor.
+
+    Attributes:
+        picture: the room.
+        people: who may walk there.
+        scale: how tall they are in it, by how tall they are in a lobby.
+    """
 
     picture: Image
     people: tuple[Layer, ...]
+    scale: float = 1.0
 
     def paint(
-        self, now: float, walkers: Sequence[Walker], furnished: Image | None = None
+        self,
+        now: float,
+        walkers: Sequence[Walker],
+        furnished: Image | None = None,
+        props: Sequence[Prop] = (),
     ) -> tuple[Image, tuple[Body, ...]]:
-        """The room of that second with `walkers` in it; `furnished`: with something in it."""
+        """The room of that second with `walkers` and `props` in it.
+
+        `furnished`: the room's picture with something in it.
+        """
         result = (self.picture if furnished is None else furnished).copy()
-        places = [
-            (number, walker, *place)
-            for number, walker in enumerate(walkers)
-            if (place := walker.at(now))
-        ]
+        things = [(mark[0].y, prop, mark[0]) for prop in props
+                  if (mark := _between(prop.marks, now))]  # fmt: skip
+        places = [(place[0].y, number, walker, *place) for number, walker in enumerate(walkers)
+                  if (place := walker.at(now))]  # fmt: skip
         bodies: list[Body] = []
-        for number, walker, mark, walking in sorted(places, key=lambda each: each[2].y):
+        for entry in sorted((*things, *places), key=lambda each: each[0]):
+            if len(entry) == 3:
+                _, prop, mark = entry
+                box = _put(result, prop.layer, mark)
+                if box:
+                    bodies = [_hidden_by(other, box) for other in bodies]
+                continue
+            _, number, walker, mark, walking = entry
             figure = self._figure(walker, mark, now)
+            if walker.sways and not walking:
+                lean = _SWAY * (math.sin(now * 0.9 + number) + math.sin(now * 0.37 + 2 * number))
+                mark = replace(mark, x=mark.x + lean * self.tall(mark.y) * 9 / 16)
             box = self._stand(result, figure, mark, walking=walking)
             if box:
                 bodies = [_hidden_by(other, box) for other in bodies]
-                bodies.append(Body(number, box, 1.0))
+                blind = any(begin <= now < end for begin, end in walker.unseen)
+                bodies.append(Body(number, box, 0.0 if blind else 1.0))
         return result, tuple(bodies)
+
+    def tall(self, y: float) -> float:
+        """How high a person is whose feet are at `y`; both in 0..1 of the picture's height."""
+        return self.scale * tall_at(y)
 
     def _figure(self, walker: Walker, mark: Mark, now: float) -> Layer:
         person = self.people[walker.look % len(self.people)]
-        tall = max(round(tall_at(mark.y) * self.picture.shape[0]), 8)
+        tall = max(round(self.tall(mark.y) * self.picture.shape[0]), 8)
         wide = max(round(person.shape[1] * tall / person.shape[0]), 4)
         stooped = max(round(tall * mark.stoop), 4)
         figure = np.asarray(
@@ -126,15 +178,30 @@ class Room:
         tall, wide = figure.shape[:2]
         step = abs(math.sin(math.pi * _STEPS * mark.at)) * 0.015 * tall if walking else 0.0
         left, top = round(mark.x * width - wide / 2), round(mark.y * height - tall - step)
-        x1, y1, x2, y2 = max(left, 0), max(top, 0), min(left + wide, width), min(top + tall, height)
-        if x2 - x1 < 3 or y2 - y1 < 3:
-            return None
-        _shade(canvas, (mark.x * width, mark.y * height), wide, tall)
-        part = figure[y1 - top : y2 - top, x1 - left : x2 - left]
-        share = part[..., 3:]
-        under = canvas[y1:y2, x1:x2]
-        under[:] = (under * (1 - share) + part[..., :3] * share).astype(np.uint8)
-        return x1 / width, y1 / height, x2 / width, y2 / height
+        if min(left + wide, width) - max(left, 0) >= 3:
+            _shade(canvas, (mark.x * width, mark.y * height), wide, tall)
+        return _pasted(canvas, figure, left, top)
+
+
+def _put(canvas: Image, layer: Layer, mark: Mark) -> Box | None:
+    """Paint `layer` at its mark; where it is to be seen."""
+    height, width = canvas.shape[:2]
+    tall, wide = layer.shape[:2]
+    left, top = round(mark.x * width - wide / 2), round(mark.y * height - tall)
+    return _pasted(canvas, layer, left, top)
+
+
+def _pasted(canvas: Image, layer: Layer, left: int, top: int) -> Box | None:
+    height, width = canvas.shape[:2]
+    tall, wide = layer.shape[:2]
+    x1, y1, x2, y2 = max(left, 0), max(top, 0), min(left + wide, width), min(top + tall, height)
+    if x2 - x1 < 3 or y2 - y1 < 3:
+        return None
+    part = layer[y1 - top : y2 - top, x1 - left : x2 - left]
+    share = part[..., 3:]
+    under = canvas[y1:y2, x1:x2]
+    under[:] = (under * (1 - share) + part[..., :3] * share).astype(np.uint8)
+    return x1 / width, y1 / height, x2 / width, y2 / height
 
 
 def clip_room(path: Path, size: tuple[int, int] = (640, 360)) -> Room:

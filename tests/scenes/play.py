@@ -99,10 +99,22 @@ class Faces:
 
 
 def play(story: Story, room: Room, seed: int, fps: float = 10.0) -> list[Alarm]:
-    """What is told of `story`: what starts, of its rule and of camera health."""
+    """What is told of `story`: what starts, of its rules and of camera health."""
+    told = alerts_of(story, room, seed, fps)
+    return [
+        Alarm(alert.name if alert.rule == CAMERA_HEALTH else alert.rule,
+              alert.timestamp + alert.decided_after)
+        for alert in told
+        if alert.state is AlertState.STARTED
+    ]  # fmt: skip
+
+
+def alerts_of(story: Story, room: Room, seed: int, fps: float = 10.0) -> list[Alert]:
+    """All that is told of `story`, the ends, too."""
     rng = np.random.default_rng(seed)
     seer = Seer(rng)
-    (rule,) = TypeAdapter(tuple[RuleConfig]).validate_python((dict(story.rule),), strict=False)
+    tables = [dict(rule) for rule in (story.rule, *story.more)]
+    rules = TypeAdapter(tuple[RuleConfig, ...]).validate_python(tables, strict=False)
     camera = CameraConfig.model_validate(
         {
             "name": "room",
@@ -113,17 +125,12 @@ def play(story: Story, room: Room, seed: int, fps: float = 10.0) -> list[Alarm]:
     )
     model = ModelSettings(Path("truth.tflite"), labels=_LABELS)
     faces = Faces(seer, story.covered)
-    pipeline = wiring.pipeline(camera, (rule,), model, seer, faces=faces)
+    pipeline = wiring.pipeline(camera, rules, model, seer, faces=faces)
     told: list[Alert] = []
     frames, _ = story.lens(_pictures(story, room, seer, fps))
     for number, (now, image) in enumerate(frames):
         told += pipeline.step(Frame(image, now, story.wall + now, number)).alerts
-    return [
-        Alarm(alert.name if alert.rule == CAMERA_HEALTH else alert.rule,
-              alert.timestamp + alert.decided_after)
-        for alert in told
-        if alert.state is AlertState.STARTED
-    ]  # fmt: skip
+    return told
 
 
 def _pictures(story: Story, room: Room, seer: Seer, fps: float) -> Iterator[tuple[float, Image]]:
@@ -135,7 +142,8 @@ def _pictures(story: Story, room: Room, seer: Seer, fps: float) -> Iterator[tupl
     for number in range(round(story.seconds * fps)):
         now = number / fps
         stands = [picture for bag, picture in bags if bag.start <= now < bag.end]
-        image, bodies = room.paint(now, story.walkers, stands[0] if stands else None)
+        furnished = stands[0] if stands else None
+        image, bodies = room.paint(now, story.walkers, furnished, story.props)
         seer.bodies, seer.now = bodies, now
         gain = 1 + swing * np.sin(phase + now / 4)
         levels = image * np.float32(gain) + noises[int(seer.rng.integers(_NOISES))]

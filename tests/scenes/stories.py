@@ -17,7 +17,7 @@ from edge_runtime.analysis.zones import Zone
 from edge_runtime.scoring.events import Event
 from edge_runtime.tracks import Box
 from tests.scenes import daily, lens, things
-from tests.scenes.people import Mark, Walker, tall_at
+from tests.scenes.people import Mark, Prop, Walker, tall_at
 from tests.scenes.truth import Scene, Span, chained
 
 MACHINE = ((0.36, 0.62), (0.64, 0.62), (0.68, 0.96), (0.32, 0.96))
@@ -54,6 +54,8 @@ class Story:
         covered: the walkers whose faces are hidden.
         wall: Unix seconds of its first frame.
         lens: what happens to the picture as a whole.
+        props: what else stands there, or moves.
+        more: the tables of further rules.
     """
 
     rule: Mapping[str, Any]
@@ -64,6 +66,8 @@ class Story:
     covered: frozenset[int] = frozenset()
     wall: float = DAY
     lens: Scene = field(default=lambda frames: (frames, ()))
+    props: tuple[Prop, ...] = ()
+    more: tuple[Mapping[str, Any], ...] = ()
 
 
 Teller = Callable[[Rng, bool], Story]

@@ -31,14 +31,27 @@ def frames(seconds: float, picture: Callable[[float], Image]) -> Iterator[Frame]
 
 
 def found(
-    seconds: float, picture: Callable[[float], Image], tracks: tuple[Track, ...] = ()
+    seconds: float,
+    picture: Callable[[float], Image],
+    tracks: Callable[[float], tuple[Track, ...]] = lambda _: (),
 ) -> tuple[StillObject, ...]:
     """What is there in the end."""
     things = StillObjects()
     told: tuple[StillObject, ...] = ()
     for frame in frames(seconds, picture):
-        told = things.step(frame, tracks)
+        told = things.step(frame, tracks(frame.timestamp))
     return told
+
+
+def body(x: float, left: float = 0.4, right: float = 0.9) -> Track:
+    """Somebody who stands at `x`."""
+    box = x - 0.03, left, x + 0.03, right
+    return Track(1, "person", box, 0.8, TrackState.CONFIRMED, 0.0, 0.0)
+
+
+def beside_at_five(now: float) -> tuple[Track, ...]:
+    """Somebody is beside `BOX` when things appear there."""
+    return (body(0.26),) if 4 <= now < 6 else ()
 
 
 def from_five(then: Image, before: Image = FLOOR) -> Callable[[float], Image]:
@@ -65,7 +78,8 @@ def test_a_bag_that_is_taken_away_has_vanished() -> None:
 def test_a_bag_that_is_half_hidden_is_seen(colour: tuple[int, int, int]) -> None:
     seen = draw_bag(FLOOR, BOX, colour)
     seen[:, round(0.335 * SIZE[0]) :] = FLOOR[:, round(0.335 * SIZE[0]) :]
-    assert [t.change for t in found(12, from_five(seen))] == [Change.APPEARED]
+    told = found(12, from_five(seen), beside_at_five)
+    assert [t.change for t in told] == [Change.APPEARED]
 
 
 @pytest.mark.parametrize("softness", [1.0, 2.0, 6.0])
@@ -93,12 +107,59 @@ def test_a_change_of_the_light_leaves_no_things_and_keeps_those_that_are_there(g
     assert thing.change is Change.APPEARED
 
 
+def standing(x: int = 200) -> Image:
+    """Somebody in the picture, who does not move."""
+    picture = FLOOR.copy()
+    picture[100:250, x : x + 50] = (40, 60, 90)
+    picture[100:140, x + 15 : x + 35] = (120, 140, 190)
+    return picture
+
+
+SOMEBODY = Track(1, "person", (200 / 480, 100 / 270, 250 / 480, 250 / 270), 0.8,
+                 TrackState.CONFIRMED, 0.0, 0.0)  # fmt: skip
+
+
 def test_whoever_is_tracked_is_no_thing_however_still() -> None:
-    standing = FLOOR.copy()
-    standing[100:250, 200:250] = (40, 60, 90)
-    track = Track(1, "person", (200 / 480, 100 / 270, 250 / 480, 250 / 270), 0.8,
+    assert found(12, from_five(standing()), lambda _: (SOMEBODY,)) == ()
+
+
+def test_whom_the_detector_loses_is_no_thing_either() -> None:
+    def tracks(now: float) -> tuple[Track, ...]:
+        return (SOMEBODY,) if 5 <= now < 8 else ()
+
+    assert found(30, from_five(standing()), tracks) == ()
+
+
+def test_a_bag_beside_somebody_lost_has_company_until_the_place_is_empty() -> None:
+    bag = draw_bag(FLOOR, BOX)
+    with_owner = draw_bag(standing(195), BOX)
+    owner = Track(1, "person", (195 / 480, 100 / 270, 245 / 480, 250 / 270), 0.8,
                   TrackState.CONFIRMED, 0.0, 0.0)  # fmt: skip
-    assert found(12, from_five(standing), (track,)) == ()
+    things, company = StillObjects(), {}
+
+    def picture(now: float) -> Image:
+        return FLOOR if now < 5 else with_owner if now < 14 else bag
+
+    for frame in frames(20, picture):
+        tracks = (owner,) if 5 <= frame.timestamp < 10 else ()
+        for thing in things.step(frame, tracks):
+            company[round(frame.timestamp)] = thing.company
+    assert company[12]
+    assert not company[19]
+
+
+def test_what_is_moved_by_a_part_of_its_size_has_neither_come_nor_gone() -> None:
+    moved = BOX[0] + 0.08, BOX[1], BOX[2] + 0.08, BOX[3]
+    assert found(14, from_five(draw_bag(FLOOR, moved), draw_bag(FLOOR, BOX)), beside_at_five) == ()
+
+
+@pytest.mark.parametrize("visited", [True, False], ids=["visited", "alone"])
+def test_a_plain_thing_on_plain_ground_is_told_from_a_light_by_who_was_there(visited: bool) -> None:
+    plain = np.full_like(FLOOR, 150)
+    thing = plain.copy()
+    thing[180:215, 150:180] = 105
+    tracks = beside_at_five if visited else lambda _: ()
+    assert bool(found(12, from_five(thing, plain), tracks)) == visited
 
 
 def test_a_bag_of_which_people_hide_a_part_by_turns_is_one_thing() -> None:

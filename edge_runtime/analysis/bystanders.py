@@ -1,0 +1,133 @@
+"""Where people are in a small picture, where they may put something down, and where they were lost.
+
+A detector misses people who sit or stand still for long. Whoever was lost within the picture is
+thought to be there still, until the place looks empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.analysis.blobs import Blob, Mask, PixelBox
+from edge_runtime.tracks import Box, Track, TrackState
+
+_MARGIN = 0.08
+"""By how much of its size a tracked box is enlarged: a body may reach out of it."""
+_BESIDE = 0.6
+"""So far from a person, in the person's heights, one puts things down, and a shadow falls."""
+_LEFT_SECONDS = 2.0
+"""For so long after somebody was beside a place a thing there may be that person's."""
+_PERSON_SIZED = 0.35
+"""What covers this part of the box of somebody lost is that person."""
+_INSIDE, _WAIST = 0.7, 0.6
+"""So is what lies within the box by so much, and reaches higher than so far from its top."""
+_EMPTY, _FREE = 0.9, 0.5
+"""When so much of a place looks empty, of which so much at least is to be seen, nobody is there."""
+_GHOST_SECONDS = 300.0
+
+
+class Bystanders:
+    """Follows people in pictures of `shape` (H, W), which are `aspect` times as wide as high."""
+
+    def __init__(self, shape: tuple[int, int], aspect: float) -> None:
+        self._shape = shape
+        self._aspect = aspect
+        self._seen: dict[int, Box] = {}
+        self._lost: dict[int, tuple[Box, float]] = {}
+        self._visited: NDArray[np.float64] = np.full(shape, -np.inf)
+        self._now = 0.0
+
+    def step(self, tracks: tuple[Track, ...], now: float) -> Mask:
+        """Where somebody is at `now`, H x W; who was lost is not among them."""
+        self._now = now
+        people = np.zeros(self._shape, np.bool_)
+        for track in tracks:
+            people[self._pixels(_enlarged(track.box))] = True
+        seen = {t.id: t.box for t in tracks if t.state is TrackState.CONFIRMED}
+        for track_id, box in self._seen.items():
+            if track_id not in seen and not _at_edge(box):
+                self._lost[track_id] = box, now
+        self._lost = {
+            track: (box, at)
+            for track, (box, at) in self._lost.items()
+            if track not in seen and now - at <= _GHOST_SECONDS
+        }
+        self._seen = seen
+        for box in (*(t.box for t in tracks), *self._places()):
+            self._visited[self._pixels(self._reach(box))] = now
+        return people
+
+    def forget_those_gone(self, free: Mask, away: Mask) -> None:
+        """Who was lost is gone when of the place all that is `free` to be seen is not `away`."""
+        for track, (box, _) in list(self._lost.items()):
+            where = self._pixels(box)
+            seen = np.count_nonzero(free[where])
+            empty = np.count_nonzero(free[where] & ~away[where])
+            if seen > _FREE * free[where].size and empty > _EMPTY * seen:
+                del self._lost[track]
+
+    def lost(self) -> Mask:
+        """Where somebody was lost and may be still."""
+        mask = np.zeros(self._shape, np.bool_)
+        for box in self._places():
+            mask[self._pixels(_enlarged(box))] = True
+        return mask
+
+    def is_beside(self, blob: Blob) -> bool:
+        """Whether somebody is beside `blob`: what has changed may be that person's shadow."""
+        return bool((self._visited[blob.where] == self._now).any())
+
+    def was_beside(self, blob: Blob, since: float) -> bool:
+        """Whether somebody may have put down what keeps still `since` then."""
+        return since - float(self._visited[blob.where].max()) <= _LEFT_SECONDS
+
+    def stays_beside(self, mask: Mask) -> bool:
+        """Whether somebody was lost beside `mask`, and has not gone."""
+        return any(mask[self._pixels(self._reach(box))].any() for box in self._places())
+
+    def is_one(self, box: PixelBox) -> bool:
+        """Whether at `box` somebody still stands, or sits, who was lost there.
+
+        A thing at the feet of somebody lost is none, unless it is as large as a person.
+        """
+        height, width = self._shape
+        x1, y1, x2, y2 = box[0] / width, box[1] / height, box[2] / width, box[3] / height
+        for a1, b1, a2, b2 in self._places():
+            common = max(min(x2, a2) - max(x1, a1), 0) * max(min(y2, b2) - max(y1, b1), 0)
+            within = common >= _INSIDE * (x2 - x1) * (y2 - y1)
+            if within and y1 < b1 + _WAIST * (b2 - b1):
+                return True
+            if common >= _PERSON_SIZED * (a2 - a1) * (b2 - b1):
+                return True
+        return False
+
+    def _places(self) -> Iterator[Box]:
+        return (box for box, _ in self._lost.values())
+
+    def _reach(self, box: Box) -> Box:
+        """Where somebody may put something down."""
+        x1, y1, x2, y2 = box
+        reach = _BESIDE * (y2 - y1)
+        return x1 - reach / self._aspect, y1, x2 + reach / self._aspect, y2 + reach / 3
+
+    def _pixels(self, box: Box) -> tuple[slice, slice]:
+        """The part of an array that `box` covers, cut off at its edges."""
+        height, width = self._shape
+        x1, y1, x2, y2 = box
+        rows = slice(max(int(y1 * height), 0), max(int(np.ceil(y2 * height)), 0))
+        return rows, slice(max(int(x1 * width), 0), max(int(np.ceil(x2 * width)), 0))
+
+
+def _enlarged(box: Box) -> Box:
+    x1, y1, x2, y2 = box
+    across, down = _MARGIN * (x2 - x1), _MARGIN * (y2 - y1)
+    return x1 - across, y1 - down, x2 + across, y2 + down
+
+
+def _at_edge(box: Box) -> bool:
+    """Whether who was there may have left the picture."""
+    x1, y1, x2, y2 = box
+    return x1 < 0.02 or x2 > 0.98 or y1 < 0.005 or y2 > 0.98
