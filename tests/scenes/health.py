@@ -46,6 +46,7 @@ TAMPERING: dict[str, Callable[[int], Scene]] = {
     "turned a little": lambda _: lens.turn(_SPAN, shift=(0.06, 0.0)),
     "turned": lambda _: lens.turn(_SPAN),
     "turned and tilted": lambda _: lens.turn(_SPAN, shift=(0.02, 0.0), degrees=20),
+    "turned away": lambda _: lens.turn_away(_SPAN),
     "frozen": lambda _: lens.freeze(_SPAN.full, _SPAN.end),
     "a lamp into the lens": lambda _: lens.glare(_SPAN),
     "overexposed": lambda _: lens.overexposed(_SPAN),

@@ -93,6 +93,20 @@ def turn(span: Span, *, shift: tuple[float, float] = (0.2, 0.05), degrees: float
     return painted("moved", span, paint)
 
 
+def turn_away(span: Span) -> Scene:
+    """The camera is turned to another place: the picture upside down, which is no turn of it."""
+
+    def paint(image: Image, amount: float, _: float) -> Image:
+        height, width = image.shape[:2]
+        if amount == 1.0:
+            return np.asarray(cv2.flip(image, 0), np.uint8)
+        matrix = np.array([(1, 0, 0.7 * amount * width), (0, 1, 0)], np.float32)
+        moved = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+        return np.asarray(moved, np.uint8)
+
+    return painted("moved", span, paint)
+
+
 def freeze(start: float, end: float) -> Scene:
     """The same picture comes again and again."""
 

@@ -130,14 +130,15 @@ class Judge:
         noise = change.noise if change else known.usual_noise if known else 0.0
         like = known.likeness(measures, noise) if known else None
         beside = (known, like) if known and like and known.believed else None
-        sight = seen(measures, noise, beside, self._still(look, now), self._known(now))
+        still = self._still(look, now)
+        sight = seen(measures, noise, beside, still, self._known(now))
         self._follow(sight, now)
         frozen = self._frozen(change, now)
         if sight.wrong in _EMPTY:
             frozen = None  # nothing is in the picture that could change
         verdicts = self._live(sight.wrong, frozen, now)
         if sight.wrong is None and all(life.state is State.CLEAR for life in self._lives.values()):
-            self._learn(measures, change, like, now)
+            self._learn(measures, change, like, still, now)
         self._before, self._last = look, now
         return verdicts
 
@@ -197,12 +198,17 @@ class Judge:
         return np.asarray(moved < _STILL_LEVELS)
 
     def _learn(
-        self, measures: Measures, change: Change | None, like: Likeness | None, now: float
+        self,
+        measures: Measures,
+        change: Change | None,
+        like: Likeness | None,
+        still: NDArray[np.bool_] | None,
+        now: float,
     ) -> None:
         reference = self._reference
         if reference is None or like is None:
             self._reference = Reference(measures, now)
         elif like.matched >= 0.5:
-            reference.learn(measures, change, now)
+            reference.learn(measures, change, still, now)
         elif not reference.believed:
             self._reference = Reference(measures, now)  # what it began with was no background

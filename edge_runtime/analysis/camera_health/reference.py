@@ -59,6 +59,7 @@ class Reference:
         self._fine, self._coarse = first.fine.copy(), first.coarse.copy()
         self.white = first.white
         self.noise: float | None = None
+        self.still: float | None = None
         self._began = self._last = now
         self._weight = 1
 
@@ -71,6 +72,11 @@ class Reference:
     def usual_noise(self) -> float:
         """The noise that the camera has anyway."""
         return self.noise or 0.0
+
+    @property
+    def usual_still(self) -> float:
+        """The share of tiles that usually keep still, 0..1; little on a busy square."""
+        return 1.0 if self.still is None else self.still
 
     def likeness(self, now: Measures, noise: float) -> Likeness:
         """How `now` is beside the reference."""
@@ -125,7 +131,13 @@ class Reference:
         matched = float((fit >= _FITS).mean()) if fit.size >= 6 else 0.0
         return placing.pixels(width, height), matched
 
-    def learn(self, now: Measures, change: Change | None, moment: float) -> None:
+    def learn(
+        self,
+        now: Measures,
+        change: Change | None,
+        still: NDArray[np.bool_] | None,
+        moment: float,
+    ) -> None:
         """Follow `now`, which is well."""
         self._outline = None
         self._weight += 1
@@ -142,6 +154,10 @@ class Reference:
         if change is not None:
             before = change.noise if self.noise is None else self.noise
             self.noise = before + share * (change.noise - before)
+        if still is not None:
+            now_still = float(still.mean())
+            usual = now_still if self.still is None else self.still
+            self.still = usual + share * (now_still - usual)
 
     def _fit(self, across: Plane, down: Plane, energy: Plane, own: Plane) -> Plane:
         product = tiles(self._across * across + self._down * down)

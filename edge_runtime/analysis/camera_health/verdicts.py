@@ -24,8 +24,8 @@ _FLAT = 100.0
 _LEAST_TEXTURED = 6
 """With fewer tiles that have structure nothing is said about structure."""
 _NOISE_LEAST, _NOISE_TIMES = 30.0, 5.0
-_COARSE_SEEN = 0.4
-"""Under noise the picture is still there; under a chequered coat that moves it is not."""
+_COARSE_SEEN, _EDGES_SEEN = 0.4, 0.7
+"""Under noise the picture is still there, edges and all; under a woven coat in motion it is not."""
 _SNOW = 1500.0
 """Noise under which nothing of a picture can be left."""
 _SHIFT_PIXELS = 1.6
@@ -38,6 +38,8 @@ _ELSEWHERE, _BETTER = 0.35, 0.15
 it was."""
 _NOTHING_FOUND, _OTHER_STANDS = 0.25, 0.5
 """The share of tiles that fit by chance at most, and of those of a new view that keep still."""
+_AS_USUAL, _LEAST_STANDS = 0.5, 0.15
+"""Where less keeps still at any time: that part of the usual share, but at least so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,11 @@ def _over(
     more = now.white - reference.white
     if now.white >= _WHITE_ALL or more >= (_WHITE_MORE if share >= 0.25 else _WHITE_MUCH_MORE):
         return Condition.BRIGHT
-    there = like.coarse >= _COARSE_SEEN and like.matched >= _NOTHING_FOUND
+    there = (
+        like.coarse >= _COARSE_SEEN
+        and like.energy >= _EDGES_SEEN
+        and like.matched >= _NOTHING_FOUND
+    )
     if noise >= max(_NOISE_LEAST, _NOISE_TIMES * reference.usual_noise) and (
         there or noise >= _SNOW
     ):
@@ -122,7 +128,8 @@ def _structure(
     quiet = np.zeros_like(lost) if still is None else still
     if like.matched <= _LINES_ARE_THERE and like.energy >= 0.35:
         elsewhere = _elsewhere(now, like, reference)
-        another = like.matched < _NOTHING_FOUND and float(quiet.mean()) >= _OTHER_STANDS
+        stands = max(min(_OTHER_STANDS, _AS_USUAL * reference.usual_still), _LEAST_STANDS)
+        another = like.matched < _NOTHING_FOUND and float(quiet.mean()) >= stands
         if elsewhere or another:
             return Sight(Condition.MOVED, elsewhere)
     flat = now.energy < _FLAT

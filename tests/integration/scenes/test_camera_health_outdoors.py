@@ -14,8 +14,8 @@ SQUARES: list[Callable[[], Iterator[tuple[float, Image]]]] = [
     lambda: outdoor.square(SECONDS, 12, 2, shadow=3.0),
     lambda: outdoor.square(SECONDS, 7, 3, people=120, shadow=0),
 ]
-FAULTS = ("covered by a hand", "out of focus", "turned", "turned and tilted", "frozen",
-          "dusk to dark")  # fmt: skip
+FAULTS = ("covered by a hand", "out of focus", "turned", "turned and tilted", "turned away",
+          "frozen", "dusk to dark")  # fmt: skip
 WEATHER = ("untouched", "a cloud's shadow", "sun and a house's shadow", "interlaced",
            "all weather at once")  # fmt: skip
 
