@@ -1,4 +1,6 @@
-"""A network out of a published .tflite classifier, float or quantized, to train on from there.
+"""A network out of a published .tflite file, float or quantized, to train on from there.
+
+Of a classifier all of it, of an SSD detector the MobileNet that its boxes are looked for in.
 
 Normalisation is folded into the weights of such a file. `training.statistics` brings it back.
 """
@@ -14,11 +16,13 @@ import numpy as np
 from edge_runtime.inference.preprocess import Range
 from model_export import tflite_graph
 from model_export.architectures.channels import Kind
-from model_export.architectures.recognition import Mark, Step, recognise
-from model_export.architectures.spec import Activation, Input
+from model_export.architectures.mobilenet import Family, backbone
+from model_export.architectures.postprocess import OPERATOR
+from model_export.architectures.recognition import Mark, Step, recognise, recognise_features
+from model_export.architectures.spec import Activation, Backbone, Input
 from model_export.errors import ExportError
 from model_export.tflite_graph import Graph, Operator, Tensor
-from model_export.weights import Floats, Trained
+from model_export.weights import Floats, Trained, Weights
 
 _KINDS: Mapping[str, Kind] = {
     "CONV_2D": Kind.CONV,
@@ -59,7 +63,7 @@ def from_tflite(path: Path, pixel_range: Range | None = None) -> Trained:
 
 def from_graph(graph: Graph, name: str, pixel_range: Range | None = None) -> Trained:
     """The same out of a graph that was read; `name` is for what is said of it."""
-    picture = _picture(name, graph, pixel_range)
+    picture = picture_of(graph, name, pixel_range)
     steps: list[Step] = []
     for operator in graph.operators:
         _append(steps, graph, operator, name)
@@ -68,35 +72,72 @@ def from_graph(graph: Graph, name: str, pixel_range: Range | None = None) -> Tra
     return recognise(name, steps, picture)
 
 
-def _picture(path: str, graph: Graph, pixel_range: Range | None) -> Input:
+def ssd_backbone(path: Path) -> tuple[Backbone, Weights]:
+    """The MobileNetV1 of a published SSD detector, and its weights as float32.
+
+    What makes its features coarser and looks for boxes in them stays behind. Layers are named as
+    `channels.layers` does, and normalised as those of `from_tflite`.
+
+    Raises:
+        ModelError: the file is missing, damaged or not TFLite.
+        ExportError: it is no SSD detector on a MobileNetV1.
+    """
+    graph, name = tflite_graph.read(path).graph, str(path)
+    if OPERATOR not in {operator.name for operator in graph.operators}:
+        raise ExportError(f"{path} is no SSD detector: it does not end in {OPERATOR}")
+    steps = [layer_step(graph, found, name) for found in graph.operators if found.name in _KINDS]
+    features, weights = recognise_features(name, steps, picture_of(graph, name))
+    alpha = features.stem.channels / backbone(Family.V1, 1, features.input).stem.channels
+    if features != backbone(Family.V1, alpha, features.input):
+        raise ExportError(
+            f"{path} is no SSD detector on a MobileNetV1: what its layers begin with is another "
+            "network"
+        )
+    return features, weights
+
+
+def picture_of(graph: Graph, name: str, pixel_range: Range | None = None) -> Input:
+    """The picture that a model takes; the arguments are those of `from_graph`.
+
+    Raises:
+        ExportError: it takes something else, or `pixel_range` is needed.
+    """
     shapes = [graph.tensors[index].shape for index in graph.inputs]
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] not in (1, 3):
-        raise ExportError(f"{path} takes {shapes}, and one picture [1, height, width, 3] is needed")
+        raise ExportError(f"{name} takes {shapes}, and one picture [1, height, width, 3] is needed")
     tensor = graph.tensors[graph.inputs[0]]
     _, height, width, channels = tensor.shape
     pixel_range = pixel_range or _range(tensor)
     if pixel_range is None:
-        raise ExportError(f"{path} takes floats: say what black and white are for it, as in -1 1")
+        raise ExportError(f"{name} takes floats: say what black and white are for it, as in -1 1")
     return Input(height, width, channels, pixel_range)  # type: ignore[arg-type]
 
 
 def _range(tensor: Tensor) -> Range | None:
     """What the quantization says of pixels 0 and 255: the usual range if it is as good as that."""
-    if not tensor.scales:
+    found = _held(tensor)
+    if found is None:
         return None
-    (scale,), (zero,) = tensor.scales, tensor.zero_points
-    low = scale * ((-128 if tensor.type == "int8" else 0) - zero)
-    found = low, low + 255 * scale
+    (scale,) = tensor.scales
     for usual in _USUAL_RANGES:
         if np.allclose(found, usual, rtol=0, atol=scale):
             return usual
     return found
 
 
+def _held(tensor: Tensor) -> Range | None:
+    """The least and the greatest value that an 8-bit tensor can hold; None: it is none."""
+    if tensor.type not in tflite_graph.EIGHT_BIT or len(tensor.scales) != 1:
+        return None
+    (scale,), (zero,) = tensor.scales, tensor.zero_points
+    low = scale * ((-128 if tensor.type == "int8" else 0) - zero)
+    return low, low + 255 * scale
+
+
 def _append(steps: list[Step], graph: Graph, operator: Operator, path: str) -> None:
     name = operator.name
     if name in _KINDS:
-        steps.append(_weighted(graph, operator, path))
+        steps.append(layer_step(graph, operator, path))
     elif name in ("MEAN", "AVERAGE_POOL_2D"):
         steps.append(Step(Mark.POOL, _name(graph, operator)))
     elif name == "ADD":
@@ -133,11 +174,16 @@ def _scales(graph: Graph, operator: Operator) -> bool:
     return operator.name == "MUL" and any(tensor is not None for tensor in stored)
 
 
-def _weighted(graph: Graph, operator: Operator, path: str) -> Step:
+def layer_step(graph: Graph, operator: Operator, path: str) -> Step:
+    """A convolution or a fully connected layer, its weights as float32; `path` is for errors.
+
+    Raises:
+        ExportError: its weights cannot be read, or it pads as no MobileNet does.
+    """
     kind = _KINDS[operator.name]
     kernel = _real(graph.stored(operator, 1), 3 if kind is Kind.DEPTHWISE else 0)
     bias = _real(graph.stored(operator, 2), 0)
-    activation = _FUSED.get(operator.option("fusedActivationFunction"))
+    activation = _activation(graph, operator)
     if kernel is None or activation is None or operator.option("depthMultiplier") > 1:
         raise ExportError(
             f"{path} is no MobileNet that can be trained on: the weights of "
@@ -149,6 +195,18 @@ def _weighted(graph: Graph, operator: Operator, path: str) -> Step:
     if kernel.shape[0] > 1 and kind is not Kind.DENSE:
         _check_padding(graph, operator, kernel.shape[0], stride, path)
     return Step(kind, _name(graph, operator), kernel, bias, stride=stride, activation=activation)
+
+
+def _activation(graph: Graph, operator: Operator) -> Activation | None:
+    """The one that is part of a layer; None: one that no MobileNet has.
+
+    Some converters wrote none where the output holds nothing but 0..6, and cuts off as ReLU6 does.
+    """
+    stated = _FUSED.get(operator.option("fusedActivationFunction"))
+    output = graph.output(operator)
+    held = _held(output) if output and stated is Activation.LINEAR else None
+    cuts = held is not None and np.allclose(held, (0, 6), rtol=0, atol=0.01)
+    return Activation.RELU6 if cuts else stated
 
 
 def _real(tensor: Tensor | None, axis: int) -> Floats | None:

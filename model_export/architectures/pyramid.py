@@ -12,6 +12,7 @@ from dataclasses import replace
 from model_export.architectures.mobilenet import Family, backbone
 from model_export.architectures.spec import (
     Activation,
+    Backbone,
     Block,
     Detector,
     Input,
@@ -22,6 +23,9 @@ from model_export.architectures.spec import (
 PERSONS = SingleAnchors(((0.09, 0.034), (0.29, 0.11), (0.56, 0.22), (0.83, 0.52)))
 """The average shapes of 33,000 persons in pictures stretched to a square: of those whose size (the
 root of their area) is below an eighth of the picture's, a quarter, a half, and above."""
+
+PERSONS_IN_THREE = SingleAnchors(((0.09, 0.034), (0.29, 0.11), (0.65, 0.35)))
+"""The same for three maps: the last is of all persons above a quarter."""
 
 _KERNEL = 5
 
@@ -48,3 +52,24 @@ def pyramid_detector(
     features = replace(backbone(family, alpha, picture), last=None)
     coarsest = Block(channels, 0, 3, 2, Activation.RELU6, activation=Activation.RELU6)
     return Detector(features, (coarsest,), classes, anchors, pyramid=Pyramid(channels, _KERNEL))
+
+
+def short_pyramid_detector(
+    features: Backbone,
+    classes: int,
+    *,
+    channels: int = 96,
+    anchors: SingleAnchors = PERSONS_IN_THREE,
+) -> Detector:
+    """The detector without its coarsest map: maps at strides of 8, 16 and 32.
+
+    Nothing is added to the backbone, and a picture's sides are multiples of 32.
+
+    Args:
+        features: a backbone without a last convolution, such as `from_tflite.ssd_backbone` reads.
+        channels: of the pyramid's maps.
+
+    Raises:
+        ExportError: the backbone has no such maps, or the sides of its picture are others.
+    """
+    return Detector(features, (), classes, anchors, pyramid=Pyramid(channels, _KERNEL))

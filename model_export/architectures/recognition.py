@@ -25,7 +25,7 @@ from model_export.architectures.spec import (
     Input,
 )
 from model_export.errors import ExportError
-from model_export.weights import Floats, LayerWeights, Norm, Trained
+from model_export.weights import Floats, LayerWeights, Norm, Trained, Weights
 
 
 class Mark(StrEnum):
@@ -73,6 +73,18 @@ def recognise(model: str, steps: Sequence[Step], picture: Input) -> Trained:
     return _Reader(model, tuple(steps)).classifier(picture)
 
 
+def recognise_features(
+    model: str, steps: Sequence[Step], picture: Input
+) -> tuple[Backbone, Weights]:
+    """The stem and the blocks that the steps begin with, and their weights; what follows is left.
+
+    Raises:
+        ExportError: they do not begin as a MobileNet does.
+    """
+    reader = _Reader(model, tuple(steps))
+    return Backbone(picture, *reader.features()), reader.weights
+
+
 class _Reader:
     """Reads the steps one after the other, and keeps the weights under our names."""
 
@@ -80,15 +92,19 @@ class _Reader:
         self._model = model
         self._steps = steps
         self._at = 0
-        self._weights: dict[str, LayerWeights] = {}
+        self.weights: dict[str, LayerWeights] = {}
 
-    def classifier(self, picture: Input) -> Trained:
+    def features(self) -> tuple[Conv, tuple[Block, ...]]:
         stem = self._conv("stem")
         blocks: list[Block] = []
         while self._begins_block():
             blocks.append(self._block(block_name(len(blocks))))
+        return stem, tuple(blocks)
+
+    def classifier(self, picture: Input) -> Trained:
+        stem, blocks = self.features()
         last = self._conv("last") if self._is(Kind.CONV) else None
-        backbone = Backbone(picture, stem, tuple(blocks), last)
+        backbone = Backbone(picture, stem, blocks, last)
         self._take(Mark.POOL)
         hidden = None
         if self._at + 1 < len(self._steps):
@@ -97,7 +113,7 @@ class _Reader:
         classes = _outputs(self._dense("classes"))
         if self._at < len(self._steps):
             raise self._unexpected("nothing")
-        return Trained(Classifier(backbone, classes, hidden), self._weights)
+        return Trained(Classifier(backbone, classes, hidden), self.weights)
 
     def _begins_block(self) -> bool:
         return self._is(Kind.DEPTHWISE) or (self._is(Kind.CONV) and self._is(Kind.DEPTHWISE, 1))
@@ -138,7 +154,7 @@ class _Reader:
         step = self._take(Kind.CONV if self._is(Kind.CONV) else Kind.DENSE)
         kernel, bias = _plain(step)
         shape = kernel.shape[-2:] if flat else (1, 1, *kernel.shape[-2:])
-        self._weights[name] = LayerWeights(kernel.reshape(shape), bias=bias)
+        self.weights[name] = LayerWeights(kernel.reshape(shape), bias=bias)
         return step
 
     def _keep(self, name: str, step: Step) -> Floats:
@@ -146,7 +162,7 @@ class _Reader:
         bias = np.zeros(_outputs(step), np.float32) if step.bias is None else step.bias
         norm = step.norm
         norm = Norm.adding(bias) if norm is None else replace(norm, mean=norm.mean - bias)
-        self._weights[name] = LayerWeights(kernel, norm=norm)
+        self.weights[name] = LayerWeights(kernel, norm=norm)
         return kernel
 
     def _is(self, kind: Kind | Mark, ahead: int = 0) -> bool:

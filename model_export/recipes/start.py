@@ -85,7 +85,7 @@ def _detector(
             f"{path} is no {table.family} of alpha {table.alpha:g}: only {len(shared)} of its "
             "layers fit; name the family and alpha that it has"
         )
-    return with_layers_of(start, found)
+    return with_layers_of(start, found.weights)
 
 
 def _require_same(

@@ -11,7 +11,7 @@ from model_export.architectures.frameworks import keras3
 from model_export.architectures.keras_model import build
 from model_export.architectures.spec import Classifier, Input, Network
 from model_export.errors import ExportError
-from model_export.weights import LayerWeights, Trained, read
+from model_export.weights import LayerWeights, Trained, Weights, read
 
 _RARE = -np.log(1 / 0.01 - 1)
 """What a sigmoid makes 0.01 of. Source: Lin et al. 2017, arXiv 1708.02002, part 4.1: without it the
@@ -70,14 +70,14 @@ def adapted(
     return Trained(network, {**weights, "stem": stem, "classes": fresh})
 
 
-def with_layers_of(start: Trained, source: Trained) -> Trained:
+def with_layers_of(start: Trained, source: Weights) -> Trained:
     """`start` with the weights of all layers that `source` has, too, under one name and shape.
 
     So a detector begins with the backbone of a classifier.
     """
     shared = {
-        name: source.weights[name]
+        name: source[name]
         for name, found in start.weights.items()
-        if name in source.weights and source.weights[name].kernel.shape == found.kernel.shape
+        if name in source and source[name].kernel.shape == found.kernel.shape
     }
     return Trained(start.network, {**start.weights, **shared})

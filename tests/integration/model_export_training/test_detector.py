@@ -73,7 +73,7 @@ def test_a_detectors_channels_that_are_zero_can_go_without_a_change(
 def test_a_detector_begins_with_a_classifiers_backbone(keras: Any) -> None:
     source = random_model(Family.V2)
     start = untrained(detector(Family.V2, 0.35, Input(SIZE, SIZE), 1), seed=0)
-    found = with_layers_of(start, source)
+    found = with_layers_of(start, source.weights)
     shared = {layer.name for layer in layers(source.network)} - {"classes"}
     for name in shared:
         np.testing.assert_array_equal(found.weights[name].kernel, source.weights[name].kernel)

@@ -71,7 +71,8 @@ def trained(faces: tuple[Pictures, Pictures], data_dir: Path) -> Trained:
     """A network in float that tells covered faces from others; it begins as one for persons did."""
     person = from_keras(load_keras(data_dir / "models/vww_96.h5"), "vww_96.h5", (0.0, 1.0))
     features = replace(person.network.backbone, blocks=person.network.backbone.blocks[:5])
-    short = with_layers_of(untrained(replace(person.network, backbone=features), seed=0), person)
+    whole = replace(person.network, backbone=features)
+    short = with_layers_of(untrained(whole, seed=0), person.weights)
     start = adapted(short, height=SIZE, width=SIZE, channels=3, classes=2, seed=0)
     return train(start, *faces, Plan(None, Schedule(5, 0.005, 7, False), batch=20)).trained
 
