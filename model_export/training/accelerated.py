@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from model_export.training.loop import Epoch, Score
 from model_export.training.scene_arrays import SceneArrays, arrays_of
 from model_export.training.views import CAMERAS, Views
 from model_export.weights import Floats, Trained, read
+
+if TYPE_CHECKING:
+    from model_export.training.witness import Witness
 
 _BEST = 10
 """Boxes of a picture among which an object counts as found, as in `detection`."""
@@ -59,7 +62,9 @@ class AcceleratedPlan:
         objects: at most so many a picture, the largest.
         views: how far pictures are changed.
         teaching: how much a teacher counts, 0..1; the labels have the rest.
-        presence: how much it counts whether a picture's best score tells if it has an object.
+        presence: how much it counts whether a picture's best score tells if it has an object,
+            beside labels and teacher.
+        witness: likewise, whether it is the best score of a witness; 0: none is asked.
         backbone: the learning rate of the backbone's layers, as a share of the others'.
         decay: of kernels, as a share a step of the learning rate.
         every: after so many epochs, validation.
@@ -74,6 +79,7 @@ class AcceleratedPlan:
     views: Views = CAMERAS
     teaching: float = 0.6
     presence: float = 0.0
+    witness: float = 0.0
     backbone: float = 1.0
     decay: float = 0.02
     every: int = 10
@@ -91,6 +97,11 @@ class AcceleratedPlan:
                 "a learning rate is in 0..1 and so is what a teacher counts, not "
                 f"{self.learning_rate:g} and {self.teaching:g}"
             )
+        if min(self.presence, self.witness) < 0:
+            raise ExportError(
+                "what a picture's best score and a witness count is 0 or more, not "
+                f"{self.presence:g} and {self.witness:g}"
+            )
 
 
 def train_on_accelerator(
@@ -101,6 +112,7 @@ def train_on_accelerator(
     epoch: Callable[[Epoch], None] = lambda _: None,
     *,
     teacher: Trained | None = None,
+    witness: Witness | None = None,
     checkpoint: Callable[[Trained], None] = lambda _: None,
 ) -> Outcome:
     """Train `start` on `scenes`; what is kept is the average of the last weights.
@@ -110,8 +122,11 @@ def train_on_accelerator(
         scenes: pictures of any one size: they are scaled to the network's as they are changed.
         validation: likewise; an epoch's score is measured on them every `plan.every` epochs.
         epoch: is told of each that is measured.
-        teacher: a detector with the same anchors, which sees the same changed pictures. What it
-            finds counts beside the boxes, and decides which places stand for an object.
+        teacher: a detector with the same anchors, which sees the same pictures before light,
+            noise and blur change them. What it finds counts beside the boxes, and decides which
+            places stand for an object.
+        witness: of the detector's only class; sees the same as the teacher. Its best score is what
+            the detector's best one should be.
         checkpoint: is given the averaged network whenever it is measured.
 
     Raises:
@@ -119,13 +134,14 @@ def train_on_accelerator(
             apart.
     """
     network = _checked(start, scenes, validation, teacher)
+    _check_witness(network, plan, witness)
     keras = keras3()
     if keras.backend.backend() != "jax":
         raise ExportError(
             "training on an accelerator runs on JAX, and Keras on "
             f"{keras.backend.backend()}: set KERAS_BACKEND=jax"
         )
-    trainer = _Trainer(keras, start, network, plan, teacher)
+    trainer = _Trainer(keras, start, network, plan, _Advisers(teacher, witness))
     data = trainer.placed(arrays_of(scenes, plan.objects))
     judged = arrays_of(validation, plan.objects)
     state = trainer.state()
@@ -188,6 +204,19 @@ def _checked(
     return network
 
 
+def _check_witness(network: Detector, plan: AcceleratedPlan, witness: Witness | None) -> None:
+    if (witness is not None) != (plan.witness > 0):
+        there = "is one" if witness else "is none"
+        raise ExportError(
+            f"a witness counts {plan.witness:g} in the plan and there {there}: give both or none"
+        )
+    if witness and (network.classes != 1 or network.backbone.input.channels != 3):
+        raise ExportError(
+            "a witness tells of one class in colour pictures, and the detector knows "
+            f"{network.classes} and sees {network.backbone.input.channels} channels"
+        )
+
+
 def _alike(network: Detector, teacher: Trained) -> bool:
     other = teacher.network
     return (
@@ -196,6 +225,25 @@ def _alike(network: Detector, teacher: Trained) -> bool:
         and other.backbone.input == network.backbone.input
         and np.array_equal(anchors_of(other), anchors_of(network))
     )
+
+
+class _Advisers(NamedTuple):
+    """Whom training asks beside the labels."""
+
+    teacher: Trained | None
+    witness: Witness | None
+
+
+class _Advice(NamedTuple):
+    """What these say of a batch; None: there is none.
+
+    Attributes:
+        lesson: the teacher's scores and boxes.
+        sure: the witness's best score of each picture.
+    """
+
+    lesson: tuple[Any, Any] | None
+    sure: Any
 
 
 class _State(NamedTuple):
@@ -226,7 +274,7 @@ class _Trainer:
         start: Trained,
         network: Detector,
         plan: AcceleratedPlan,
-        teacher: Trained | None,
+        advisers: _Advisers,
     ) -> None:
         import jax
         from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -248,11 +296,13 @@ class _Trainer:
             plan.backbone if variable.path.startswith(_BACKBONE) else 1.0
             for variable in self._ends.trainable_variables
         ]
-        self._teacher = None
-        self._taught: Any = ()
-        if teacher is not None:
-            self._teacher = _ends(keras, teacher.model(keras, plan.precision.value))
-            self._taught = jax.device_put(_values(self._teacher), self._whole)
+        self._teacher, self._witness = None, advisers.witness
+        taught: Any = ()
+        if advisers.teacher is not None:
+            self._teacher = _ends(keras, advisers.teacher.model(keras, plan.precision.value))
+            taught = _values(self._teacher)
+        weights = self._witness.weights if self._witness else ()
+        self._known = jax.device_put((taught, _computed_in(plan.precision, weights)), self._whole)
         maps = feature_maps(network)
         self._places = Places(anchors_of(network), _REACH / max(maps[0].size))
         self._key = jax.random.key(plan.seed)
@@ -293,7 +343,7 @@ class _Trainer:
         import jax
 
         lot = _Lot(jax.device_put(chosen, self._shared), np.int32(at), np.int32(of))
-        done: tuple[_State, Any] = self._step(state, self._taught, data, lot)
+        done: tuple[_State, Any] = self._step(state, self._known, data, lot)
         return done
 
     def averaged(self, state: _State) -> Trained:
@@ -328,7 +378,7 @@ class _Trainer:
 
     # What is compiled
 
-    def _one_step(self, state: _State, taught: Any, data: Any, lot: _Lot) -> tuple[_State, Any]:
+    def _one_step(self, state: _State, known: Any, data: Any, lot: _Lot) -> tuple[_State, Any]:
         import jax
 
         from model_export.training import views
@@ -347,24 +397,30 @@ class _Trainer:
         )
         seen = made(jax.random.fold_in(self._key, lot.at), data, lot.chosen, lot.at / lot.of)
         inputs = _as_input(seen.picture, given)
-        lesson = self._lesson(taught, inputs)
+        advice = self._advice(known, seen.clear)
         lose = jax.value_and_grad(self._loss, has_aux=True)
         (value, statistics), gradients = lose(
-            state.weights, state.statistics, inputs, (seen.boxes, seen.labels), lesson
+            state.weights, state.statistics, inputs, (seen.boxes, seen.labels), advice
         )
         return self._updated(state, statistics, gradients, lot), value
 
-    def _lesson(self, taught: Any, inputs: Any) -> Any:
-        """What the teacher sees; None: there is none."""
-        if self._teacher is None:
-            return None
+    def _advice(self, known: Any, clear: Any) -> _Advice:
         import jax
 
-        coded, logits = self._teacher.stateless_call(*taught, inputs, training=False)[0]
-        return jax.nn.sigmoid(logits[..., 1:]), self._boxes(coded)
+        from model_export.training.witness import best_logits
+
+        taught, witnessed = known
+        lesson = sure = None
+        if self._teacher is not None:
+            inputs = _as_input(clear, self._network.backbone.input)
+            coded, logits = self._teacher.stateless_call(*taught, inputs, training=False)[0]
+            lesson = jax.nn.sigmoid(logits[..., 1:]), self._boxes(coded)
+        if self._witness is not None:
+            sure = jax.nn.sigmoid(best_logits(self._witness, witnessed, clear))
+        return _Advice(lesson, sure)
 
     def _loss(
-        self, weights: Any, statistics: Any, inputs: Any, truth: Any, lesson: Any
+        self, weights: Any, statistics: Any, inputs: Any, truth: Any, advice: _Advice
     ) -> tuple[Any, Any]:
         import jax
 
@@ -374,14 +430,16 @@ class _Trainer:
             weights, statistics, inputs, training=True
         )
         boxes = self._boxes(coded)
-        judge = lesson or jax.lax.stop_gradient((jax.nn.sigmoid(logits[..., 1:]), boxes))
+        judge = advice.lesson or jax.lax.stop_gradient((jax.nn.sigmoid(logits[..., 1:]), boxes))
         targets = jax.vmap(partial(assignment.assign, self._places))(*judge, *truth)
         value = assignment.loss(logits, boxes, targets)
+        if advice.lesson:
+            share = self._plan.teaching
+            value = (1 - share) * value + share * assignment.taught(logits, boxes, *advice.lesson)
         if self._plan.presence:
             value += self._plan.presence * assignment.presence(logits, targets, *truth)
-        if lesson:
-            share = self._plan.teaching
-            value = (1 - share) * value + share * assignment.taught(logits, boxes, *lesson)
+        if advice.sure is not None:
+            value += self._plan.witness * assignment.witnessed(logits, advice.sure)
         return value, statistics
 
     def _answer(self, weights: Any, statistics: Any, data: Any) -> tuple[Any, Any, Any]:
@@ -461,6 +519,15 @@ def _values(model: Any) -> tuple[list[Floats], list[Floats]]:
         [np.array(variable.value) for variable in model.trainable_variables],
         [np.array(variable.value) for variable in model.non_trainable_variables],
     )
+
+
+def _computed_in(precision: Precision, weights: Any) -> Any:
+    """A witness's weights in the number format that the network computes in."""
+    import jax
+    import jax.numpy as jnp
+
+    dtype = jnp.dtype(precision.value.removeprefix("mixed_"))
+    return jax.tree.map(lambda values: jnp.asarray(values, dtype), weights)
 
 
 def _as_input(picture: Any, given: Input) -> Any:

@@ -212,6 +212,17 @@ def presence(logits: Any, targets: Targets, boxes: Any, labels: Any) -> Any:
     return jnp.mean(entropy)
 
 
+def witnessed(logits: Any, seen: Any) -> Any:
+    """What a batch loses where its best scores are not those of a witness.
+
+    Args:
+        logits: B x A x (1 + classes), the background first.
+        seen: B, the witness's best scores, 0..1.
+    """
+    best = jnp.max(logits[..., 1:].astype(jnp.float32), axis=(1, 2))
+    return jnp.mean(_entropy(best, seen))
+
+
 def _background(logits: Any, wanted: Any) -> Any:
     """Readers expect a score of the background, and do not look at it."""
     apart = jax.lax.stop_gradient((jax.nn.sigmoid(logits) - wanted) ** 2)

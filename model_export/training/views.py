@@ -103,11 +103,14 @@ class Seen(NamedTuple):
     Attributes:
         picture: size x size x channels, 0..1.
         boxes, labels: as in `Data`.
+        clear: the same picture before light, noise and blur changed it and something stood before
+            it: what is asked for its opinion should see well.
     """
 
     picture: Any
     boxes: Any
     labels: Any
+    clear: Any
 
 
 class _Place(NamedTuple):
@@ -146,7 +149,7 @@ def plain(data: Data, chosen: Any, size: tuple[int, int]) -> Seen:
 
     def one(index: Any) -> Seen:
         picture = _resampled(data.pixels[index], place, size)
-        return Seen(picture, *_moved(data.boxes[index], data.labels[index], place))
+        return Seen(picture, *_moved(data.boxes[index], data.labels[index], place), picture)
 
     seen: Seen = jax.vmap(one)(chosen)
     return seen
@@ -160,11 +163,11 @@ def _single(data: Data, views: Views, size: tuple[int, int], key: Any, index: An
     covered = _inside(place.start, place.start + place.extent, size)
     shade = jax.random.uniform(background, (data.pixels.shape[-1],))
     picture = jnp.where(covered, picture, shade)
-    seen = Seen(picture, *_moved(boxes, labels, place))
+    seen = Seen(picture, *_moved(boxes, labels, place), picture)
     if any(views.covered):
         corners = jnp.where((labels == NOTHING)[:, None], 0, _corners(boxes, place))
         seen = _covered(jax.random.fold_in(key, 1), data, views, seen, corners)
-    return seen._replace(picture=_changed(look, seen.picture, views))
+    return seen._replace(picture=_changed(look, seen.clear, views))
 
 
 def _covered(key: Any, data: Data, views: Views, seen: Seen, objects: Any) -> Seen:
@@ -199,6 +202,7 @@ def _covered(key: Any, data: Data, views: Views, seen: Seen, objects: Any) -> Se
         picture,
         jnp.where(all_gone, rest, seen.boxes),
         jnp.where(all_gone, of_rest, left),
+        picture,
     )
 
 
@@ -243,7 +247,8 @@ def _mosaic(
         jax.random.split(where, 4), jnp.stack([index, *rest]), starts, ends
     )
     kept = _best_rows(boxes.reshape(-1, 4), labels.reshape(-1), data.boxes.shape[1])
-    return Seen(_changed(look, jnp.sum(parts, axis=0), views), *kept)
+    clear = jnp.sum(parts, axis=0)
+    return Seen(_changed(look, clear, views), *kept, clear)
 
 
 def _best_rows(boxes: Any, labels: Any, most: int) -> tuple[Any, Any]:

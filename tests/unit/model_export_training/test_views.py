@@ -78,7 +78,9 @@ def test_boxes_go_where_their_objects_go(data: Any, changed: Any) -> None:
     for number in range(6):
         seen = changed(jax.random.key(number), data, np.arange(8))
         # The second half are single pictures.
-        for picture, boxes, labels in zip(*(np.asarray(each)[4:] for each in seen), strict=True):
+        for picture, boxes, labels in zip(
+            *(np.asarray(each)[4:] for each in seen[:3]), strict=True
+        ):
             assert (labels[1:] == NOTHING).all()
             if labels[0] != 0 or (boxes[0, 2:] - boxes[0, :2]).min() < 0.1:
                 continue
@@ -98,7 +100,9 @@ def test_a_mosaic_has_the_objects_of_four_pictures(data: Any, changed: Any) -> N
     counts = []
     for number in range(4):
         seen = changed(jax.random.key(number), data, np.arange(8))
-        for picture, boxes, labels in zip(*(np.asarray(each)[:4] for each in seen), strict=True):
+        for picture, boxes, labels in zip(
+            *(np.asarray(each)[:4] for each in seen[:3]), strict=True
+        ):
             counts.append(int((labels == 0).sum()))
             for top, left, bottom, right in boxes[labels == 0] * 48:
                 middle = picture[int((top + bottom) / 2), int((left + right) / 2)]
