@@ -11,7 +11,5 @@ def has_accelerator() -> bool:
     Raises:
         ExportError: Keras, or its backend, is not installed.
     """
-    from keras import distribution
-
-    keras3()
+    distribution = keras3().distribution
     return bool(distribution.list_devices("gpu") or distribution.list_devices("tpu"))
