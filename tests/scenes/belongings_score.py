@@ -1,7 +1,7 @@
 """How well things left and removed are told, by kind of scene and by rule.
 
 python -m tests.scenes.belongings_score                        # the seeds of docs/rules.md
-python -m tests.scenes.belongings_score --seeds 7 --kind sun --why
+python -m tests.scenes.belongings_score --seeds 7 --kind sun --jobs 2 --why
 
 Every scene of `belongings` is told twice with every seed, once with what has to be told and once
 without, at a square, a street corner, in a mall, in the drawn lobby and in the real clip's room.
@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 
 import numpy as np
 from tqdm import tqdm
@@ -91,26 +92,36 @@ def main() -> int:
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--kind", choices=list(SCENES), action="append")
+    parser.add_argument("--jobs", type=int, default=1, help="how many processes work")
     parser.add_argument("--why", action="store_true", help="tell what went wrong where")
     arguments = parser.parse_args()
-    clip: Path = DATA / CLIP
-    if not clip.exists():
+    if not (DATA / CLIP).exists():
         print(f"the real clip is needed in {DATA} (or EDGE_TEST_DATA)", file=sys.stderr)
         return 1
-    people = clip_room(clip)
-    table: dict[str, dict[str, Score]] = {}
-    for kind in arguments.kind or SCENES:
-        table[kind] = dict.fromkeys(RULES, Score())
-        tellings = [(seed, speaks) for seed in arguments.seeds for speaks in (True, False)]
-        for seed, speaks in tqdm(tellings, desc=kind, leave=False, file=sys.stderr):
-            story, place, fps = scene(kind, seed, people, speaks=speaks)
-            one = judged(story, alerts_of(story, place, seed, fps))
+    table = {kind: dict.fromkeys(RULES, Score()) for kind in arguments.kind or SCENES}
+    tellings = [(kind, seed, speaks) for kind in table for seed in arguments.seeds
+                for speaks in (True, False)]  # fmt: skip
+    with ProcessPoolExecutor(arguments.jobs) as workers:
+        each = tqdm(workers.map(_told, tellings), total=len(tellings), file=sys.stderr)
+        for (kind, seed, speaks), one in zip(tellings, each, strict=True):
             for rule, found in one.items():
                 table[kind][rule] += found
                 if arguments.why and (found.false or found.missed):
                     tqdm.write(f"{kind}, seed {seed}, speaks {speaks}: {rule}: {found}")
     print("\n".join(_lines(table)))
     return 0
+
+
+@cache
+def _people() -> Room:
+    return clip_room(DATA / CLIP)
+
+
+def _told(telling: tuple[str, int, bool]) -> dict[str, Score]:
+    """How good one telling of one scene was."""
+    kind, seed, speaks = telling
+    story, place, fps = scene(kind, seed, _people(), speaks=speaks)
+    return judged(story, alerts_of(story, place, seed, fps))
 
 
 def _lines(table: dict[str, dict[str, Score]]) -> Iterator[str]:

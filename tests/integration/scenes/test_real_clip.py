@@ -17,6 +17,7 @@ from tests.daemon import Daemon, camera
 from tests.scenes.people import clip_room
 from tests.scenes.sources import clip as frames_of
 from tests.scenes.stories import visits
+from tests.scenes.things import bag, removed
 from tests.scenes.truth import Frames
 from tests.segments import FPS, TOLERANCE, VISITS, assert_are_the_visits
 
@@ -112,3 +113,20 @@ def test_a_second_person_beside_the_customer_is_told(
     if joined:
         begun = alerts[0].timestamp + alerts[0].decided_after
         assert other[0].marks[0].at < begun < other[0].marks[1].at + 3.0
+
+
+@pytest.mark.parametrize("kind", ["object-left", "object-removed"])
+def test_a_bag_beside_the_first_visitor_is_told_when_the_visitor_has_gone(
+    clip: Path, detector: str, tmp_path: Path, kind: str
+) -> None:
+    """The bag appears at the visitor's feet, or is missing, while the visitor stands there."""
+    _, gone = (frame / FPS for frame in VISITS[0])
+    at = 13.0
+    change = bag if kind == "object-left" else removed
+    frames, _ = change(at, 1e9, (0.24, 0.75, 0.34, 0.97))(frames_of(clip, 0.0, gone + 10.0))
+    rules = '[[rules]]\nkind = "object-left"\nseconds = 5\n'
+    rules += '[[rules]]\nkind = "object-removed"\nseconds = 5\n'
+    config = load(Daemon(tmp_path, [detector, camera("atm", clip), rules]).config)
+    begun = [a for a in told(config, frames) if a.state is AlertState.STARTED]
+    assert [alert.rule for alert in begun] == [kind]
+    assert gone - 3.0 < begun[0].timestamp < gone + 5.0
