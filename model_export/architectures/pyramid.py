@@ -19,6 +19,7 @@ from model_export.architectures.spec import (
     Pyramid,
     SingleAnchors,
 )
+from model_export.errors import ExportError
 
 PERSONS = SingleAnchors(((0.09, 0.034), (0.29, 0.11), (0.56, 0.22), (0.83, 0.52)))
 """The average shapes of 33,000 persons in pictures stretched to a square: of those whose size (the
@@ -73,3 +74,23 @@ def short_pyramid_detector(
         ExportError: the backbone has no such maps, or the sides of its picture are others.
     """
     return Detector(features, (), classes, anchors, pyramid=Pyramid(channels, _KERNEL))
+
+
+def of_side(network: Detector, side: int) -> Detector:
+    """The detector for square pictures of another size, in which it sees what it saw in pixels.
+
+    The shapes that boxes start from grow as the picture shrinks. Weights are those of before.
+
+    Raises:
+        ExportError: the side is no multiple of the coarsest map's stride, a shape gets larger than
+            the picture, or the anchors are others.
+    """
+    given, anchors = network.backbone.input, network.anchors
+    if not isinstance(anchors, SingleAnchors):
+        raise ExportError("only a detector with one anchor a place can be made for another size")
+    shapes = tuple(
+        (height * given.height / side, width * given.width / side)
+        for height, width in anchors.shapes
+    )
+    features = replace(network.backbone, input=replace(given, height=side, width=side))
+    return replace(network, backbone=features, anchors=SingleAnchors(shapes))

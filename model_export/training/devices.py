@@ -11,5 +11,6 @@ def has_accelerator() -> bool:
     Raises:
         ExportError: Keras, or its backend, is not installed.
     """
-    distribution = keras3().distribution
-    return bool(distribution.list_devices("gpu") or distribution.list_devices("tpu"))
+    # JAX raises an error where it is asked for a kind that is not there.
+    devices = keras3().distribution.list_devices()
+    return any(not str(device).startswith("cpu") for device in devices)

@@ -9,12 +9,20 @@ from dataclasses import replace
 import numpy as np
 
 from model_export.architectures.mobilenet import Family, backbone
-from model_export.architectures.spec import Detector, Input, Pyramid, SingleAnchors
+from model_export.architectures.spec import (
+    Activation,
+    Detector,
+    Input,
+    Pyramid,
+    SingleAnchors,
+)
 from model_export.training.accelerated import AcceleratedPlan, train_on_accelerator
 from model_export.training.classification import Precision
 from model_export.training.loop import Epoch
+from model_export.training.silence import best_scores
 from model_export.training.starting import untrained
 from model_export.training.views import Views
+from model_export.training.witness import Layer, Witness
 from model_export.weights import Trained
 from tests.integration.model_export_training.test_detector_training import red_things
 
@@ -34,6 +42,13 @@ def plan(epochs: int) -> AcceleratedPlan:
     )
 
 
+def blind() -> Witness:
+    """Has one convolution of 1x1, and sees nothing."""
+    layer = Layer(0, 1, 1, False, Activation.LINEAR, True)
+    weights = np.zeros((1, 1, 3, 1), np.float32), np.full(1, -4, np.float32)
+    return Witness(0, (-1, 1), (layer,), (weights,))
+
+
 def main() -> None:
     scenes, validation = red_things(192, 1), red_things(64, 2)
     start = untrained(network(), 0)
@@ -43,8 +58,14 @@ def main() -> None:
         start, scenes, validation, plan(EPOCHS), told.append, checkpoint=checkpoints.append
     )
     pupil = train_on_accelerator(
-        untrained(network(), 1), scenes, validation, plan(EPOCHS), teacher=found.trained
+        untrained(network(), 1),
+        scenes,
+        validation,
+        replace(plan(EPOCHS), witness=2.0),
+        teacher=found.trained,
+        witness=blind(),
     )
+    pixels = np.stack([scene.pixels for scene in validation.scenes])
     kernel = "stem"
     sys.stdout.write(
         json.dumps(
@@ -52,6 +73,9 @@ def main() -> None:
                 "epochs": [epoch.number for epoch in told],
                 "found": [epoch.validation.accuracy for epoch in told],
                 "losses": [epoch.validation.loss for epoch in told],
+                "sure": [
+                    float(best_scores(each.trained, pixels).mean()) for each in (found, pupil)
+                ],
                 "pupil": pupil.epochs[-1].validation.accuracy,
                 "last_checkpoint": bool(
                     np.array_equal(

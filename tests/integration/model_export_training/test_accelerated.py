@@ -43,6 +43,8 @@ def test_a_detector_and_its_pupil_learn_to_find_what_they_are_shown() -> None:
     assert told["found"][-1] > 0.8
     assert np.isfinite(told["losses"]).all()
     assert told["pupil"] > 0.8
+    # The witness of the pupil saw nothing anywhere.
+    assert told["sure"][1] < told["sure"][0] - 0.1
     assert told["last_checkpoint"]
     assert told["moved"] > 0
 
@@ -79,7 +81,17 @@ def test_a_detector_and_its_pupil_learn_to_find_what_they_are_shown() -> None:
             "runs on JAX, and Keras on tensorflow: set KERAS_BACKEND=jax",
         ),
         (lambda: AcceleratedPlan(0), "training takes at least 1 epoch"),
+        (
+            lambda: train_on_accelerator(
+                untrained(network(), 0),
+                red_things(2, 0),
+                red_things(2, 0),
+                AcceleratedPlan(1, witness=1.0),
+            ),
+            "a witness counts 1 in the plan and there is none",
+        ),
         (lambda: AcceleratedPlan(1, teaching=2), "so is what a teacher counts"),
+        (lambda: AcceleratedPlan(1, witness=-1.0), "a witness count is 0 or more, not 0 and -1"),
     ],
 )
 def test_what_cannot_be_trained_is_told(attempt: Any, sentence: str) -> None:

@@ -22,9 +22,10 @@ from model_export.architectures.channels import (
 )
 from model_export.architectures.mobilenet import Family, backbone, classifier
 from model_export.architectures.postprocess import OPERATOR
-from model_export.architectures.pyramid import pyramid_detector
+from model_export.architectures.pyramid import of_side, pyramid_detector, short_pyramid_detector
 from model_export.architectures.spec import (
     Activation,
+    Anchors,
     Block,
     Detector,
     Input,
@@ -85,6 +86,29 @@ def test_the_detector_for_persons_has_the_layers_of_a_published_backbone() -> No
     }
     shared = [name for name in published if name.startswith(("stem", "block"))]
     assert {name: shapes[name] for name in shared} == {name: published[name] for name in shared}
+
+
+def test_without_the_coarsest_map_there_are_three_and_nothing_is_added_to_the_backbone() -> None:
+    found = short_pyramid_detector(backbone(Family.V1, 0.75, Input(288, 288)), 1)
+    assert [each.size for each in feature_maps(found)] == [(36, 36), (18, 18), (9, 9)]
+    assert [each.group for each in source_maps(found)] == ["block05", "block11", "block13"]
+    assert found.extras == ()
+    with pytest.raises(ExportError, match="sides have to be multiples of 32, not 300x300"):
+        short_pyramid_detector(backbone(Family.V1, 0.75, Input(300, 300)), 1)
+
+
+def test_in_a_smaller_picture_boxes_start_from_as_many_pixels_as_before() -> None:
+    large = short_pyramid_detector(backbone(Family.V1, 0.75, Input(288, 288)), 1)
+    small = of_side(large, 256)
+    assert [each.size for each in feature_maps(small)] == [(32, 32), (16, 16), (8, 8)]
+    np.testing.assert_allclose(
+        anchors_of(small)[[0, -1], 2:] * 256, anchors_of(large)[[0, -1], 2:] * 288, rtol=1e-6
+    )
+    assert [each.shape for each in layers(small)] == [each.shape for each in layers(large)]
+    with pytest.raises(ExportError, match=r"a height and a width of 0\.\.1"):
+        of_side(large, 160)
+    with pytest.raises(ExportError, match="one anchor a place"):
+        of_side(replace(large, anchors=Anchors()), 256)
 
 
 def test_the_layers_are_those_of_the_keras_model(trained: Trained, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -141,6 +142,19 @@ def test_what_is_covered_is_gone_and_has_no_box(data: Any) -> None:
         # Of the other picture something may be left, and then it says so.
         if (labels == NOTHING).all():
             assert np.asarray(picture)[top + 2 : bottom - 2, left + 2 : right - 2].mean() < 0.2
+
+
+def test_the_clear_view_is_the_one_before_light_noise_and_blur(data: Any, changed: Any) -> None:
+    dim = replace(GEOMETRY, light=1.0, noise=(1.0, 0.2), coarse=(1.0, 12), hidden=1.0)
+    key, chosen = jax.random.key(2), np.arange(8)
+    unchanged = changed(key, data, chosen)
+    dimmed = jax.jit(partial(views.batch, views=dim, size=SIZE))(key, data, chosen)
+    # A picture ends at white; resampling rounds a little beyond it.
+    np.testing.assert_allclose(unchanged.picture, unchanged.clear, atol=0.01)
+    np.testing.assert_allclose(dimmed.clear, unchanged.clear, atol=0.01)
+    np.testing.assert_allclose(dimmed.boxes, unchanged.boxes, atol=1e-6)
+    np.testing.assert_array_equal(dimmed.labels, unchanged.labels)
+    assert np.abs(dimmed.picture - dimmed.clear).mean() > 0.05
 
 
 def test_at_the_end_nothing_is_mixed(data: Any) -> None:
