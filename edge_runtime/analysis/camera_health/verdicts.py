@@ -24,7 +24,7 @@ _FLAT = 100.0
 _LEAST_TEXTURED = 6
 """With fewer tiles that have structure nothing is said about structure."""
 _NOISE_LEAST, _NOISE_TIMES = 30.0, 5.0
-_COARSE_SEEN, _EDGES_SEEN = 0.4, 0.7
+_COARSE_SEEN, _EDGES_SEEN = 0.6, 0.7
 """Under noise the picture is still there, edges and all; under a woven coat in motion it is not."""
 _SNOW = 1500.0
 """Noise under which nothing of a picture can be left."""
