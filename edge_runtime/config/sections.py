@@ -23,7 +23,7 @@ from edge_runtime.alerts.alert import Severity
 from edge_runtime.config.commands import CommandsConfig
 from edge_runtime.config.models import COVERED_FACE
 from edge_runtime.config.outbox import OutboxConfig
-from edge_runtime.config.rules import RuleConfig
+from edge_runtime.config.rules import RuleConfig, ScheduleConfig
 from edge_runtime.config.snapshots import SnapshotsConfig
 from edge_runtime.config.values import (
     MODEL_KINDS,
@@ -379,6 +379,11 @@ class HealthConfig(Section):
         strict=False,
         description="How urgent its alerts are; by default as urgent as each condition is.",
         examples=["high"],
+    )
+    lit: ScheduleConfig | None = Field(
+        default=None,
+        description="The hours in which there is light: `dark` is told only then.",
+        examples=[{"from": "07:00", "to": "20:00", "time_zone": "Europe/Paris"}],
     )
 
 

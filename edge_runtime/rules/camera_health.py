@@ -13,6 +13,8 @@ from edge_runtime.alerts.alert import Alert, AlertState, Severity, rfc3339
 from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.analysis.camera_health.judge import Judge
 from edge_runtime.analysis.glance import Glance
+from edge_runtime.rules.incidents import OUT_OF_HOURS
+from edge_runtime.rules.schedule import Schedule
 
 KIND = "camera-health"
 SEVERITIES: Mapping[Condition, Severity] = {
@@ -38,11 +40,13 @@ class HealthSettings:
         camera: the camera's name.
         severities: how urgent the conditions are that are not as in `SEVERITIES`.
         silent_after: seconds without a picture after which that is told, > 0.
+        lit: when there is light: `dark` is told only then; None is always.
     """
 
     camera: str
     severities: Mapping[Condition, Severity] = field(default_factory=dict)
     silent_after: float = 4.0
+    lit: Schedule | None = None
 
     def __post_init__(self) -> None:
         if self.silent_after <= 0:
@@ -59,6 +63,7 @@ class CameraHealth:
         self._heard: float | None = None
         self._offset = 0.0  # from the frame's clock to Unix seconds
         self._seen = False
+        self._dark_since: float | None = None  # told or not
 
     @property
     def present(self) -> tuple[Condition, ...]:
@@ -69,9 +74,13 @@ class CameraHealth:
         """What is to be told after the frame of `timestamp`, whose glance is `glance`."""
         alerts = self._arrived(timestamp, wall_time)
         for verdict in self._judge.step(glance, timestamp):
-            tell = self._start if verdict.begins else self._end
-            alerts.append(tell(verdict.condition, verdict.at, timestamp))
-        return alerts
+            if verdict.condition is Condition.DARK:
+                self._dark_since = verdict.at if verdict.begins else None
+            if verdict.begins and self._told(verdict.condition, wall_time):
+                alerts.append(self._start(verdict.condition, verdict.at, timestamp))
+            elif not verdict.begins and verdict.condition in self._open:
+                alerts.append(self._end(verdict.condition, verdict.at, timestamp))
+        return alerts + self._hours(timestamp, wall_time)
 
     def idle(self, timestamp: float, wall_time: float) -> list[Alert]:
         """What is to be told at `timestamp`, at which no frame has come."""
@@ -105,6 +114,21 @@ class CameraHealth:
         if Condition.NO_FRAMES in self._open:
             alerts.append(self._end(Condition.NO_FRAMES, timestamp, timestamp))
         return alerts
+
+    def _told(self, condition: Condition, wall_time: float) -> bool:
+        """Whether the condition is worth telling at this hour."""
+        lit = self._settings.lit
+        return condition is not Condition.DARK or lit is None or lit.active(wall_time)
+
+    def _hours(self, timestamp: float, wall_time: float) -> list[Alert]:
+        """`dark` begins and ends with the hours in which there is light, too."""
+        told = self._told(Condition.DARK, wall_time)
+        if told and self._dark_since is not None and Condition.DARK not in self._open:
+            return [self._start(Condition.DARK, timestamp, timestamp)]
+        if not told and Condition.DARK in self._open:
+            ended = self._end(Condition.DARK, timestamp, timestamp)
+            return [replace(ended, reason=OUT_OF_HOURS)]
+        return []
 
     def _start(self, condition: Condition, at: float, now: float) -> Alert:
         settings = self._settings

@@ -104,7 +104,7 @@ def _watch(rule: RuleConfig, camera: CameraConfig) -> Watch:
         place=Place(rule.place),
         cooldown=rule.cooldown,
         severity=rule.severity,
-        schedule=_schedule(rule.schedule) if rule.schedule else None,
+        schedule=hours(rule.schedule) if rule.schedule else None,
     )
 
 
@@ -112,7 +112,8 @@ def _line(name: str, camera: CameraConfig) -> Line:
     return next(line for line in lines(camera) if line.name == name)
 
 
-def _schedule(schedule: ScheduleConfig) -> Schedule:
+def hours(schedule: ScheduleConfig) -> Schedule:
+    """The hours that the configuration names."""
     days = frozenset(DAYS.index(day) for day in schedule.days)
     zone = ZoneInfo(schedule.time_zone)
     return Schedule(days, schedule.start, schedule.end, zone, outside=schedule.outside)

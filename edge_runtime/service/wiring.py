@@ -30,7 +30,7 @@ from edge_runtime.rules.switch import Rests, Switched
 from edge_runtime.service.album import FOLDER_NAME, Album, Limits
 from edge_runtime.service.models import HeadModels
 from edge_runtime.service.pipeline import KnowsFaces, Looks, Pipeline
-from edge_runtime.service.ruling import asking_for_faces, looks_for_things, rule_of
+from edge_runtime.service.ruling import asking_for_faces, hours, looks_for_things, rule_of
 from edge_runtime.service.second_look import Examiner, SecondLook
 from edge_runtime.service.snapshots import SURE_ENOUGH
 from edge_runtime.timing import Lap, no_lap
@@ -122,6 +122,7 @@ def _health(camera: CameraConfig) -> CameraHealth | None:
             severities=dict.fromkeys(SEVERITIES, health.severity) if health.severity else {},
             # Told by the time at which the camera counts as lost, not after it.
             silent_after=max(0.8 * camera.stale_after, 2 / camera.fps if camera.fps else 0.0),
+            lit=hours(health.lit) if health.lit else None,
         )
     )
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, time
 from itertools import repeat
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from edge_runtime.rules.camera_health import CameraHealth, HealthSettings
 from edge_runtime.rules.incidents import Timing
 from edge_runtime.rules.presence import presence
 from edge_runtime.rules.rule import Rule
+from edge_runtime.rules.schedule import Schedule
 from edge_runtime.rules.watch import Watch
 from edge_runtime.service.pipeline import Analysed, Pipeline
 from edge_runtime.timing import Lap, Stage, no_lap
@@ -152,6 +155,33 @@ def test_what_is_wrong_with_the_camera_is_told_also_when_no_frames_come() -> Non
         ("no-frames", AlertState.ENDED, "stopped"),
     }
     assert pipeline.conditions == ()
+
+
+def test_dark_is_told_only_in_the_hours_in_which_there_is_light() -> None:
+    begins, ends = 10.0, 20.0
+
+    def clock(seconds: float) -> time:
+        return datetime.fromtimestamp(WALL + seconds, UTC).time()
+
+    lit = Schedule(frozenset(range(7)), clock(begins), clock(ends), ZoneInfo("UTC"))
+    health = CameraHealth(HealthSettings("cam", lit=lit))
+    pipeline = Pipeline(
+        Scripted(repeat(NOBODY)), MotionGate(MotionSettings()), Tracker(TrackerSettings()), [],
+        health=health,
+    )  # fmt: skip
+    black, grey = np.zeros((72, 128, 3), np.uint8), np.full((72, 128, 3), 90, np.uint8)
+    told: list[tuple[AlertState, float, str | None]] = []
+    for n in range(300):
+        now = n / FPS
+        image = grey if now >= 25 else black  # somebody comes and turns on a lamp
+        step = pipeline.step(Frame(image, now, WALL + now, n))
+        told += [(a.state, a.timestamp, a.reason) for a in step.alerts if a.name == "dark"]
+        dark = Condition.DARK in pipeline.conditions
+        assert dark == (begins <= now < ends), now
+    assert told == [
+        (AlertState.STARTED, begins, None),
+        (AlertState.ENDED, ends, "schedule"),
+    ]
 
 
 def test_a_pipeline_without_camera_health_tells_nothing_of_the_camera() -> None:
