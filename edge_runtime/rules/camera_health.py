@@ -63,7 +63,7 @@ class CameraHealth:
         self._heard: float | None = None
         self._offset = 0.0  # from the frame's clock to Unix seconds
         self._seen = False
-        self._dark_since: float | None = None  # told or not
+        self._dark = False  # told or not
 
     @property
     def present(self) -> tuple[Condition, ...]:
@@ -75,7 +75,7 @@ class CameraHealth:
         alerts = self._arrived(timestamp, wall_time)
         for verdict in self._judge.step(glance, timestamp):
             if verdict.condition is Condition.DARK:
-                self._dark_since = verdict.at if verdict.begins else None
+                self._dark = verdict.begins
             if verdict.begins and self._told(verdict.condition, wall_time):
                 alerts.append(self._start(verdict.condition, verdict.at, timestamp))
             elif not verdict.begins and verdict.condition in self._open:
@@ -123,7 +123,7 @@ class CameraHealth:
     def _hours(self, timestamp: float, wall_time: float) -> list[Alert]:
         """`dark` begins and ends with the hours in which there is light, too."""
         told = self._told(Condition.DARK, wall_time)
-        if told and self._dark_since is not None and Condition.DARK not in self._open:
+        if told and self._dark and Condition.DARK not in self._open:
             return [self._start(Condition.DARK, timestamp, timestamp)]
         if not told and Condition.DARK in self._open:
             ended = self._end(Condition.DARK, timestamp, timestamp)
