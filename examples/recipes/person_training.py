@@ -8,9 +8,11 @@ DATA is a folder with
     models/ssd_mobilenet_v1_coco_quant_300.tflite
     labels/coco_labels.txt
 
-The network begins with the backbone of the published detector, which also sees persons that have
-no box, and whom it is taught to agree with. OUT gets whole.npz, and person.npz, which belongs
-beside the recipe person.toml. docs/models/training.md says more.
+The network begins with the backbone of the published detector, which it is taught to agree with.
+That one also sees persons that have no box, and things and animals beside persons: parts of
+pictures around them are trained on as pictures of nobody. OUT gets what each step made (seen.json,
+whole.npz, pupil.npz, again.npz; what is there already is not made anew) and in the end person.npz,
+which belongs beside the recipe person.toml. docs/models/training.md says more.
 """
 
 import argparse
@@ -31,12 +33,15 @@ from model_export import weights
 from model_export.architectures.from_tflite import ssd_backbone
 from model_export.architectures.pyramid import of_side, short_pyramid_detector
 from model_export.architectures.spec import Detector, Input
+from model_export.datasets import sightings
 from model_export.datasets.coco import BoxedPictures, read_coco
 from model_export.datasets.samples import LabelledPictures, Sample
+from model_export.datasets.sightings import Sightings
+from model_export.datasets.things import things
 from model_export.datasets.unboxed import with_crowds
 from model_export.errors import ExportError
 from model_export.pruning.structured import Importance, best, channel_scores, keep
-from model_export.training.boxes import load_scenes
+from model_export.training.boxes import load_scenes, nobody, scaler
 from model_export.training.classification import Precision
 from model_export.training.devices import has_accelerator
 from model_export.training.loop import Epoch
@@ -78,12 +83,15 @@ WHOLE = AcceleratedPlan(
     50, 1e-3, views=VIEWS, presence=1.0, witness=1.0, backbone=0.2, decay=0.03, seed=1
 )
 PUPIL = AcceleratedPlan(
-    149, 1e-3, views=VIEWS, teaching=0.5, presence=1.0, witness=1.0, backbone=0.5, seed=2
+    150, 1e-3, views=VIEWS, teaching=0.5, presence=1.0, witness=1.0, backbone=0.5, seed=2
 )
-AGAIN = replace(PUPIL, epochs=63, learning_rate=5e-4, presence=0.4, witness=2.5, backbone=0.7)
+AGAIN = replace(PUPIL, epochs=300, learning_rate=7e-4, presence=0.4, witness=2.5, backbone=0.7)
 
 CHANNELS = {f"block{number:02}": 320 for number in range(6, 14)}
 """What the pupil has; the whole network has 384 in blocks 6 to 11 and 768 in the last two."""
+
+OF_A_KIND = 200
+"""Parts of pictures around things of one kind, at most: there are many more chairs than dogs."""
 
 EMPTY = "scene15-negative"
 """The origin of pictures without persons, which are not trained on."""
@@ -154,42 +162,64 @@ def main() -> None:
 
 
 def train(folder: Path, out: Path, scale: Scale) -> None:
-    """All stages; `out` gets whole.npz and person.npz."""
+    """All stages; `out` gets the outcome of each."""
     published = folder / "models" / "ssd_mobilenet_v1_coco_quant_300.tflite"
     data = read(folder / "images" / "person_boxes", out, scale.pictures)
-    say(f"{len(data.train)} pictures; where else does {published.stem} see persons?")
-    settings = ModelSettings(
-        published, folder / "labels" / "coco_labels.txt", "cpu", os.cpu_count() or 1
-    )
-    boxed = with_crowds(data.train, settings)
-    say(f"at {boxes(boxed) - boxes(data.train)} places, which do not count")
+    seen = sighted(data.train, published, folder / "labels" / "coco_labels.txt", out / "seen.json")
+    boxed = with_crowds(data.train, seen)
+    beside = things(boxed, seen, OF_A_KIND, seed=0)
+    kinds = len({thing.label for thing in beside})
+    say(f"persons at {boxes(boxed) - boxes(data.train)} places without a box, which do not count")
+    say(f"{len(beside)} parts of pictures with a thing, of {kinds} kinds, and nobody")
     start = started(published, data.train, scale.side)
     kept = replace(start.network.backbone.input, height=KEPT, width=KEPT)
     scenes, validation = load_scenes(boxed, kept), load_scenes(data.validation, kept)
+    fit = scaler(kept)
+    scenes = replace(
+        scenes, scenes=(*scenes.scenes, *(nobody(fit(thing.read())) for thing in beside))
+    )
     witness = read_witness(published)
 
     def stage(
         name: str, start: Trained, plan: AcceleratedPlan, teacher: Trained | None = None
     ) -> Trained:
-        plan = scale.plan(plan)
-        say(f"{name}: {plan.epochs} epochs; it is compiled first")
+        path, plan = out / f"{name}.npz", scale.plan(plan)
+        if path.exists():
+            say(f"{name}: {path} is there")
+            return weights.load(path)
+        say(f"{name}: {plan.epochs} epochs with {len(scenes)} pictures; it is compiled first")
         outcome = train_on_accelerator(
-            start, scenes, validation, plan, tell, teacher=teacher, witness=witness
+            *(start, scenes, validation, plan, tell),
+            teacher=teacher,
+            witness=witness,
+            checkpoint=lambda done: weights.save(out / f"{name}-so-far.npz", done),
         )
+        weights.save(path, outcome.trained)
         return outcome.trained
 
     whole = stage("whole", start, WHOLE)
-    weights.save(out / "whole.npz", whole)
     scores = channel_scores(whole, Importance.SCALE)
     cut = keep(whole, {group: best(scores[group], count) for group, count in CHANNELS.items()})
     pupil = stage("pupil", cut, PUPIL, whole)
-    pupil = stage("pupil again", pupil, AGAIN, whole)
+    pupil = stage("again", pupil, AGAIN, whole)
     assert isinstance(pupil.network, Detector)
     smaller = of_side(pupil.network, scale.shipped)
     empty = pixels(data.empty, smaller.backbone.input)
     person = silenced(Trained(smaller, pupil.weights), empty, FALSE_ALARMS)
     weights.save(out / "person.npz", person)
     say(f"{out / 'person.npz'} is written")
+
+
+def sighted(data: BoxedPictures, published: Path, labels: Path, kept: Path) -> Sightings:
+    """What the published detector sees in the pictures."""
+    if kept.exists():
+        say(f"{kept} is there")
+        return sightings.load(kept)
+    say(f"what does {published.stem} see in {len(data)} pictures?")
+    settings = ModelSettings(published, labels, "cpu", os.cpu_count() or 1)
+    seen = sightings.look(data, settings)
+    sightings.save(kept, seen)
+    return seen
 
 
 def read(folder: Path, out: Path, most: int | None) -> Data:

@@ -6,23 +6,17 @@ neither object nor background, so that a detector that errs does no harm beyond 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.frame import Image
-from edge_runtime.inference.model import Detector, ModelSettings, load_detector
 from model_export.datasets.coco import Box, BoxedPicture, BoxedPictures
+from model_export.datasets.sightings import Sightings
 from model_export.errors import ExportError
 
 _WHOLE, _PART = 0.45, 0.6
-"""The least score of what is seen in a whole picture, and in a part of it: an enlarged one shows
-more small objects, and more that only look like one."""
-
-_SIDE = 0.6
-"""Of the picture's, of each of the four parts: what lies on their borders is whole in one."""
+"""The least score of what was seen in a whole picture, and in a part of it."""
 
 _SAME, _WITHIN = 0.35, 0.55
 """Above this intersection over union with a box, or with more than that share of its own area in
@@ -32,67 +26,38 @@ Corners = NDArray[np.float64]
 """N x 4 (x1, y1, x2, y2) in pixels."""
 
 
-def with_crowds(
-    data: BoxedPictures,
-    settings: ModelSettings,
-    progress: Callable[[float], None] = lambda _: None,
-) -> BoxedPictures:
-    """The data with a crowd wherever the detector sees an object and there is no box.
+def with_crowds(data: BoxedPictures, seen: Sightings) -> BoxedPictures:
+    """The data with a crowd wherever an object was seen and there is no box.
 
     Args:
         data: of one class.
-        settings: a detector that knows that class; its threshold and classes are not used.
+        seen: what a detector sees in these pictures; what bears the name of that class counts.
 
     Raises:
         ExportError: the data has several classes.
-        EdgeRuntimeError: the detector cannot be run, does not know the class, or a picture cannot
-            be read.
     """
     if len(data.classes) != 1:
         raise ExportError(
             f"boxes that are missing are looked for in data of one class, not {len(data.classes)}"
         )
-    detector = load_detector(
-        replace(settings, threshold=_WHOLE, thresholds={}, classes=frozenset(data.classes))
-    )
     pictures = []
-    for number, picture in enumerate(data.pictures):
-        corners, scores = _seen(detector, picture.read())
-        pictures.append(_with_crowds(picture, corners[np.argsort(-scores, kind="stable")]))
-        progress((number + 1) / len(data))
+    for picture in data.pictures:
+        corners = [
+            one.corners
+            for one in seen.get(picture.path.name, ())
+            if one.label == data.classes[0] and one.score >= (_PART if one.enlarged else _WHOLE)
+        ]
+        pictures.append(_with_crowds(picture, np.array(corners, np.float64).reshape(-1, 4)))
     return replace(data, pictures=tuple(pictures))
-
-
-def _seen(detector: Detector, image: Image) -> tuple[Corners, NDArray[np.float32]]:
-    """Boxes and scores of what the detector is sure enough of, in the whole and in its parts."""
-    boxes, scores = [], []
-    for part, left, top, least in _parts(image):
-        found = detector.detect(part)
-        sure = found.scores >= least
-        boxes.append(found.boxes[sure] + np.array([left, top, left, top], np.float64))
-        scores.append(found.scores[sure])
-    return np.concatenate(boxes), np.concatenate(scores)
-
-
-def _parts(image: Image) -> Iterator[tuple[Image, int, int, float]]:
-    """The picture and four overlapping parts, each with its corner and the least score."""
-    yield image, 0, 0, _WHOLE
-    height, width = image.shape[:2]
-    high, wide = round(height * _SIDE), round(width * _SIDE)
-    for top in (0, height - high):
-        for left in (0, width - wide):
-            part = np.ascontiguousarray(image[top : top + high, left : left + wide])
-            yield part, left, top, _PART
 
 
 def _with_crowds(picture: BoxedPicture, corners: Corners) -> BoxedPicture:
     """The surest come first; each is held against all boxes and those that came before."""
-    size = np.array([picture.width, picture.height] * 2)
     known = np.array(
         [(box.x, box.y, box.x + box.width, box.y + box.height) for box in picture.boxes], np.float64
     ).reshape(-1, 4)
     crowds = []
-    for one in np.clip(corners, 0, size):
+    for one in corners:
         if not _has_box(one, known):
             known = np.concatenate([known, one[np.newaxis]])
             x, y, right, bottom = map(float, one)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from edge_runtime.frame import Image
 from edge_runtime.inference.engine import TensorSpec
 from edge_runtime.inference.preprocess import Colour, Preprocessor, Resize
 from model_export.architectures.anchors import anchors_of
@@ -76,21 +77,36 @@ def load_scenes(
         SourceError: a file is missing or is no picture.
         ExportError: there is no object in any.
     """
-    shape = (picture.height, picture.width, picture.channels)
-    colour = Colour.RGB if picture.channels == 3 else Colour.GREY
-    spec = TensorSpec("picture", (1, *shape), np.dtype(np.uint8))
-    preprocessor = Preprocessor(spec, Resize.STRETCH, colour, None)
+    scale = scaler(picture)
     scenes = []
     for number, found in enumerate(data.pictures):
-        pixels = np.empty(shape, np.uint8)
-        preprocessor.write(found.read(), pixels)
         corners = [(box.y, box.x, box.y + box.height, box.x + box.width) for box in found.boxes]
         size = np.array([found.height, found.width] * 2, np.float32)
         boxes = np.array(corners, np.float32).reshape(-1, 4) / size
         labels = np.array([CROWD if box.crowd else box.label for box in found.boxes], np.int64)
-        scenes.append(_seen(pixels, boxes, labels))
+        scenes.append(_seen(scale(found.read()), boxes, labels))
         progress((number + 1) / len(data))
     return Scenes(tuple(scenes), data.classes)
+
+
+def scaler(picture: Input) -> Callable[[Image], Pixels]:
+    """What stretches a picture (H x W x 3 BGR) to the network's size and colours, as boards do."""
+    shape = (picture.height, picture.width, picture.channels)
+    colour = Colour.RGB if picture.channels == 3 else Colour.GREY
+    spec = TensorSpec("picture", (1, *shape), np.dtype(np.uint8))
+    preprocessor = Preprocessor(spec, Resize.STRETCH, colour, None)
+
+    def scaled(image: Image) -> Pixels:
+        pixels = np.empty(shape, np.uint8)
+        preprocessor.write(image, pixels)
+        return pixels
+
+    return scaled
+
+
+def nobody(pixels: Pixels) -> Scene:
+    """A picture without any object."""
+    return Scene(pixels, np.empty((0, 4), np.float32), np.empty(0, np.int64))
 
 
 # Mixing and moving

@@ -69,7 +69,7 @@ def test_a_trial_goes_all_the_way_to_a_network_like_the_one_that_ships(
     pytest.importorskip("jax", reason="needs JAX, which trains on accelerators")
     done = trained(small, tmp_path / "out", "--trial")
     assert done.returncode == 0, done.stderr[-2000:]
-    for name in ("whole", "pupil", "pupil again"):
+    for name in ("whole", "pupil", "again"):
         assert f" {name}: 1 epochs" in done.stdout
     whole, person = (load(tmp_path / "out" / name) for name in ("whole.npz", "person.npz"))
     shipped = load(SCRIPT.with_name("person.npz"))
