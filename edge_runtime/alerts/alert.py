@@ -65,7 +65,8 @@ class Alert:
         incident: the same text in every alert of one incident, and in no other.
         zone: the zone's name; None for the whole picture.
         label: the object's class; None where the rule is not about one.
-        score: the detector's best score in the incident so far, 0..1.
+        score: how sure it was at best in the incident so far, 0..1: the detector's score, or, of
+            the camera itself, how far beyond its limit a measure was (0.5 is at the limit).
         track: the track that the alert is about.
         boxes: where the objects are, in 0..1 of the picture.
         reason: why it ended, where the scene did not end it (``camera ended``, ``stopped`` ...).

@@ -16,6 +16,7 @@ from edge_runtime.config.values import (
     Clock,
     Listed,
     Name,
+    Seconds,
     Section,
     Text,
     TimeZone,
@@ -25,7 +26,6 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """The days of the week; the place of each is its number in `datetime.weekday`."""
 
-Seconds = Annotated[float, Field(ge=0)]
 Sure = Annotated[float, Field(gt=0, lt=1)]
 Ways = Literal["in", "out", "both"]
 

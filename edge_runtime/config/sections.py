@@ -38,6 +38,7 @@ from edge_runtime.config.values import (
     Range,
     ReadableFile,
     ResolvedPath,
+    Seconds,
     Section,
     Source,
     Text,
@@ -379,6 +380,12 @@ class HealthConfig(Section):
         strict=False,
         description="How urgent its alerts are; by default as urgent as each condition is.",
         examples=["high"],
+    )
+    cooldown: Seconds = Field(
+        default=10.0,
+        description="Seconds after a condition's end during which the same one does not start "
+        "again.",
+        examples=[10.0],
     )
     lit: ScheduleConfig | None = Field(
         default=None,

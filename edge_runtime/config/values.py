@@ -35,6 +35,7 @@ Pair = Annotated[tuple[_T, _T], Field(strict=False)]
 """A TOML array of two."""
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]
+Seconds = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from edge_runtime.alerts.alert import Alert, AlertState, Severity, rfc3339
 from edge_runtime.analysis.camera_health.conditions import Condition
@@ -40,17 +41,21 @@ class HealthSettings:
         camera: the camera's name.
         severities: how urgent the conditions are that are not as in `SEVERITIES`.
         silent_after: seconds without a picture after which that is told, > 0.
+        cooldown: seconds after a condition's end during which it does not start again.
         lit: when there is light: `dark` is told only then; None is always.
     """
 
     camera: str
     severities: Mapping[Condition, Severity] = field(default_factory=dict)
     silent_after: float = 4.0
+    cooldown: float = 0.0
     lit: Schedule | None = None
 
     def __post_init__(self) -> None:
         if self.silent_after <= 0:
             raise ValueError(f"silent_after is above 0 seconds, not {self.silent_after}")
+        if self.cooldown < 0:
+            raise ValueError(f"cooldown is 0 seconds or more, not {self.cooldown}")
 
 
 class CameraHealth:
@@ -59,28 +64,29 @@ class CameraHealth:
     def __init__(self, settings: HealthSettings) -> None:
         self._settings = settings
         self._judge = Judge()
+        self._present: tuple[Condition, ...] = ()
+        self._wrong: dict[Condition, float] = {}
+        """What is wrong, told or not, and since when on the frame's clock."""
         self._open: dict[Condition, Alert] = {}
+        self._cool_until: dict[Condition, float] = {}
         self._heard: float | None = None
         self._offset = 0.0  # from the frame's clock to Unix seconds
         self._seen = False
-        self._dark = False  # told or not
 
     @property
     def present(self) -> tuple[Condition, ...]:
-        """What is wrong now; may be asked from any thread."""
-        return tuple(self._open.copy())
+        """What is wrong now and worth telling; may be asked from any thread."""
+        return self._present
 
     def step(self, glance: Glance, timestamp: float, wall_time: float) -> list[Alert]:
         """What is to be told after the frame of `timestamp`, whose glance is `glance`."""
         alerts = self._arrived(timestamp, wall_time)
         for verdict in self._judge.step(glance, timestamp):
-            if verdict.condition is Condition.DARK:
-                self._dark = verdict.begins
-            if verdict.begins and self._told(verdict.condition, wall_time):
-                alerts.append(self._start(verdict.condition, verdict.at, timestamp))
-            elif not verdict.begins and verdict.condition in self._open:
-                alerts.append(self._end(verdict.condition, verdict.at, timestamp))
-        return alerts + self._hours(timestamp, wall_time)
+            if verdict.begins:
+                self._wrong[verdict.condition] = verdict.at
+            else:
+                alerts += self._over(verdict.condition, verdict.at, timestamp)
+        return alerts + self._tell(timestamp, wall_time)
 
     def idle(self, timestamp: float, wall_time: float) -> list[Alert]:
         """What is to be told at `timestamp`, at which no frame has come."""
@@ -88,14 +94,16 @@ class CameraHealth:
         if self._heard is None:
             self._heard = timestamp
         least = self._settings.silent_after if self._seen else _OPENING_SECONDS
-        if Condition.NO_FRAMES in self._open or timestamp - self._heard < least:
-            return []
-        return [self._start(Condition.NO_FRAMES, self._heard, timestamp)]
+        if timestamp - self._heard >= least:
+            self._wrong.setdefault(Condition.NO_FRAMES, self._heard)
+        return self._tell(timestamp, wall_time)
 
     def finish(self, timestamp: float, reason: str) -> list[Alert]:
         """No frame follows: end what is open, and say why."""
         # After a silence the last frame is older than the silence's beginning was told.
         ends = [(c, max(timestamp, self._open[c].timestamp)) for c in list(self._open)]
+        self._wrong.clear()
+        self._present = ()
         return [replace(self._end(c, at, at), reason=reason) for c, at in ends]
 
     def _arrived(self, timestamp: float, wall_time: float) -> list[Alert]:
@@ -103,32 +111,34 @@ class CameraHealth:
         self._offset = wall_time - timestamp
         heard, seen = self._heard, self._seen
         self._heard, self._seen = timestamp, True
+        if seen and heard is not None and timestamp - heard >= self._settings.silent_after:
+            self._wrong.setdefault(Condition.NO_FRAMES, heard)
+        if Condition.NO_FRAMES not in self._wrong:
+            return []
+        begun = self._tell(timestamp, wall_time)
+        return begun + self._over(Condition.NO_FRAMES, timestamp, timestamp)
+
+    def _over(self, condition: Condition, at: float, now: float) -> list[Alert]:
+        self._wrong.pop(condition, None)
+        return [self._end(condition, at, now)] if condition in self._open else []
+
+    def _tell(self, now: float, wall_time: float) -> list[Alert]:
+        """What begins to be told; `dark` begins and ends with the hours of light, too."""
         alerts = []
-        if (
-            seen
-            and heard is not None
-            and timestamp - heard >= self._settings.silent_after
-            and Condition.NO_FRAMES not in self._open
-        ):
-            alerts.append(self._start(Condition.NO_FRAMES, heard, timestamp))
-        if Condition.NO_FRAMES in self._open:
-            alerts.append(self._end(Condition.NO_FRAMES, timestamp, timestamp))
-        return alerts
-
-    def _told(self, condition: Condition, wall_time: float) -> bool:
-        """Whether the condition is worth telling at this hour."""
         lit = self._settings.lit
-        return condition is not Condition.DARK or lit is None or lit.active(wall_time)
-
-    def _hours(self, timestamp: float, wall_time: float) -> list[Alert]:
-        """`dark` begins and ends with the hours in which there is light, too."""
-        told = self._told(Condition.DARK, wall_time)
-        if told and self._dark and Condition.DARK not in self._open:
-            return [self._start(Condition.DARK, timestamp, timestamp)]
-        if not told and Condition.DARK in self._open:
-            ended = self._end(Condition.DARK, timestamp, timestamp)
-            return [replace(ended, reason=OUT_OF_HOURS)]
-        return []
+        wrong = self._wrong.copy()
+        if Condition.DARK in wrong and lit is not None and not lit.active(wall_time):
+            del wrong[Condition.DARK]
+            self._wrong[Condition.DARK] = inf  # when these hours are over it begins anew
+            if Condition.DARK in self._open:
+                ended = self._end(Condition.DARK, now, now)
+                alerts.append(replace(ended, reason=OUT_OF_HOURS))
+        for condition, since in wrong.items():
+            cool = now >= self._cool_until.get(condition, now)
+            if cool and condition not in self._open:
+                alerts.append(self._start(condition, min(since, now), now))
+        self._present = tuple(wrong)
+        return alerts
 
     def _start(self, condition: Condition, at: float, now: float) -> Alert:
         settings = self._settings
@@ -144,12 +154,14 @@ class CameraHealth:
             decided_after=now - at,
             duration=0.0,
             incident=f"{settings.camera}/{KIND}.{condition}/{rfc3339(wall)}",
+            score=self._score(condition),
         )
         self._open[condition] = alert
         return alert
 
     def _end(self, condition: Condition, at: float, now: float) -> Alert:
         started = self._open.pop(condition)
+        self._cool_until[condition] = now + self._settings.cooldown
         return replace(
             started,
             state=AlertState.ENDED,
@@ -157,4 +169,10 @@ class CameraHealth:
             wall_time=started.wall_time + at - started.timestamp,
             decided_after=now - at,
             duration=at - started.timestamp,
+            score=self._score(condition),
         )
+
+    def _score(self, condition: Condition) -> float:
+        if condition is Condition.NO_FRAMES:
+            return 1.0  # that nothing comes is no matter of opinion
+        return self._judge.sureness(condition)

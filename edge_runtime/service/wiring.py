@@ -122,6 +122,7 @@ def _health(camera: CameraConfig) -> CameraHealth | None:
             severities=dict.fromkeys(SEVERITIES, health.severity) if health.severity else {},
             # Told by the time at which the camera counts as lost, not after it.
             silent_after=max(0.8 * camera.stale_after, 2 / camera.fps if camera.fps else 0.0),
+            cooldown=health.cooldown,
             lit=hours(health.lit) if health.lit else None,
         )
     )

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.analysis.camera_health.conditions import Condition
-from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, tiles
+from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, alike, tiles
 from edge_runtime.analysis.camera_health.reference import Likeness, Reference
-from edge_runtime.analysis.camera_health.verdicts import Sight, seen
+from edge_runtime.analysis.camera_health.verdicts import Sight, beyond, seen
 from edge_runtime.analysis.glance import Glance
 
 EVERY = 0.2
@@ -26,8 +26,8 @@ _LAPSE = 0.45
 _FALL = 1.2
 """Seconds for which it has to seem well again."""
 _STILL_SECONDS = 1.0
-_STILL_LEVELS = 3.0
-"""By how many grey levels a tile may change that keeps still."""
+_STILL_LEVELS, _STILL_EDGES = 3.0, 0.9
+"""A tile that keeps still changes by less grey levels, or its gradients are at least so alike."""
 _SAME = 0.05
 """The mean difference, in grey levels, up to which two pictures are the same one."""
 _SETTLED_SECONDS = 10.0
@@ -53,11 +53,19 @@ class _Life:
     since: float = 0.0
     wrong: float = float("-inf")
     """When it last seemed wrong."""
+    sureness: float = 0.0
+    """The highest since it seems wrong."""
 
-    def step(self, now: float, *, wrong: bool, rise: float) -> bool | None:
-        """True when the condition has begun, False when it is over, None when neither."""
+    def step(self, now: float, sureness: float, *, rise: float) -> bool | None:
+        """True when the condition has begun, False when it is over, None when neither.
+
+        `sureness` is how surely it seems wrong now; 0: it does not.
+        """
+        wrong = sureness > 0
         if wrong:
             self.wrong = now
+            so_far = 0.0 if self.state is State.CLEAR else self.sureness
+            self.sureness = max(sureness, so_far)
         match self.state, wrong:
             case State.CLEAR, True:
                 self.state, self.since = State.RISING, now
@@ -95,10 +103,12 @@ class Judge:
     """Judges the glances at one camera."""
 
     def __init__(self) -> None:
-        self._lives = {c: _Life() for c in Condition if c is not Condition.NO_FRAMES}
+        self._lives: dict[Condition, _Life] = {
+            c: _Life() for c in Condition if c is not Condition.NO_FRAMES
+        }
         self._reference: Reference | None = None
         self._before: Glance | None = None
-        self._calms: deque[tuple[float, NDArray[np.uint8]]] = deque()
+        self._latest: deque[tuple[float, Glance, Measures]] = deque()
         self._last = self._first = float("-inf")
         self._elsewhere_since: float | None = None
         self._same_since: float | None = None
@@ -109,6 +119,10 @@ class Judge:
         """What is wrong now."""
         on = (State.ON, State.FALLING)
         return tuple(c for c, life in self._lives.items() if life.state in on)
+
+    def sureness(self, condition: Condition) -> float:
+        """How sure it is, or was, at best: 0.5 at the limit of what decides, 1 far beyond it."""
+        return self._lives[condition].sureness
 
     def due(self, now: float) -> bool:
         """Whether it is time for a look at `now`, seconds on the frame's clock."""
@@ -121,7 +135,7 @@ class Judge:
         look = glance() if callable(glance) else glance
         if self._before is not None and self._before.grey.shape != look.grey.shape:
             self._reference = self._before = None  # another resolution: another picture
-            self._calms.clear()
+            self._latest.clear()
         if self._first == float("-inf"):
             self._first = now
         measures = Measures.of(look)
@@ -130,13 +144,14 @@ class Judge:
         noise = change.noise if change else known.usual_noise if known else 0.0
         like = known.likeness(measures, noise) if known else None
         beside = (known, like) if known and like and known.believed else None
-        still = self._still(look, now)
+        still = self._still(look, measures, now)
         sight = seen(measures, noise, beside, still, self._known(now))
         self._follow(sight, now)
         frozen = self._frozen(change, now)
         if sight.wrong in _EMPTY:
             frozen = None  # nothing is in the picture that could change
-        verdicts = self._live(sight.wrong, frozen, now)
+        same = beyond(_SAME, change.mean, 0.0) if change and frozen is not None else 0.0
+        verdicts = self._live(sight, frozen, same, now)
         if sight.wrong is None and all(life.state is State.CLEAR for life in self._lives.values()):
             self._learn(measures, change, like, still, now)
         self._before, self._last = look, now
@@ -156,13 +171,14 @@ class Judge:
         elif sight.wrong is not Condition.MOVED or Condition.MOVED not in self._known(now):
             self._elsewhere_since = None
 
-    def _live(self, wrong: Condition | None, frozen: float | None, now: float) -> list[Verdict]:
+    def _live(self, sight: Sight, frozen: float | None, same: float, now: float) -> list[Verdict]:
         verdicts = []
         for condition, life in self._lives.items():
             if condition is Condition.FROZEN:
-                begun = life.step(now, wrong=frozen is not None, rise=0.0)
+                begun = life.step(now, same, rise=0.0)
             else:
-                begun = life.step(now, wrong=condition is wrong, rise=_RISE)
+                sureness = sight.sureness if condition is sight.wrong else 0.0
+                begun = life.step(now, sureness, rise=_RISE)
             if begun is not None:
                 at = frozen if begun and frozen is not None else life.since
                 verdicts.append(Verdict(condition, begun, at))
@@ -182,20 +198,23 @@ class Judge:
         least = max(_RISE, 1.5 * self._longest_same) if settled else _UNSETTLED_FROZEN
         return self._same_since if now - self._same_since >= least else None
 
-    def _still(self, look: Glance, now: float) -> NDArray[np.bool_] | None:
-        """The tiles that are as they were a second ago."""
-        self._calms.append((now, look.calm))
-        while len(self._calms) > 1 and self._calms[1][0] <= now - _STILL_SECONDS:
-            self._calms.popleft()
-        then, calm = self._calms[0]
+    def _still(self, look: Glance, measures: Measures, now: float) -> NDArray[np.bool_] | None:
+        """The tiles that are as they were a second ago, in whatever light."""
+        self._latest.append((now, look, measures))
+        while len(self._latest) > 1 and self._latest[1][0] <= now - _STILL_SECONDS:
+            self._latest.popleft()
+        then, before, had = self._latest[0]
         if now - then < _STILL_SECONDS:
             return None
-        here, there = (np.maximum(tiles(np.asarray(c, np.float32)), 1.0) for c in (look.calm, calm))
-        # The light may change meanwhile: what is as much brighter as most tiles has kept still.
+        # What is as much brighter as most tiles has kept still. A camera that sets its exposure
+        # anew makes dark parts brighter than bright ones, but leaves edges where they are.
+        here, there = (
+            np.maximum(tiles(np.asarray(g.calm, np.float32)), 1.0) for g in (look, before)
+        )
         gain = float(np.median(here / there))
-        levels = np.asarray(cv2.addWeighted(look.calm, 1.0, calm, -gain, 0, dtype=cv2.CV_32F))
-        moved: Plane = tiles(np.abs(levels))
-        return np.asarray(moved < _STILL_LEVELS)
+        levels = cv2.addWeighted(look.calm, 1.0, before.calm, -gain, 0, dtype=cv2.CV_32F)
+        changed: Plane = tiles(np.abs(np.asarray(levels)))
+        return np.asarray((changed < _STILL_LEVELS) | (alike(measures, had) >= _STILL_EDGES))
 
     def _learn(
         self,

@@ -12,8 +12,8 @@ from edge_runtime.analysis.glance import Glance
 
 COLUMNS, ROWS = 8, 6
 """The tiles of the picture over which structure is compared."""
-WHITE = 245
-"""Grey levels from which a pixel counts as saturated."""
+WHITE, BLACK = 245, 42
+"""Grey levels: from WHITE on a pixel counts as saturated, and below BLACK as without light."""
 _COARSE = (32, 18)
 _QUIET, _QUIET_SIGMAS = 0.3, 0.385
 """Of normal noise, 30% of the values are below 0.385 standard deviations."""
@@ -27,7 +27,7 @@ class Measures:
 
     Attributes:
         mean: of all pixels, in grey levels.
-        high: the grey level that 95% of the pixels stay below.
+        black: the share of pixels without light.
         white: the share of saturated pixels, among those that are not black.
         across, down: the gradient, H x W.
         energy: the gradient's mean square in each tile, ROWS x COLUMNS.
@@ -36,7 +36,7 @@ class Measures:
     """
 
     mean: float
-    high: int
+    black: float
     white: float
     across: Plane
     down: Plane
@@ -54,7 +54,7 @@ class Measures:
         detail = np.asarray(cv2.subtract(glance.grey, glance.calm, dtype=cv2.CV_32F), np.float32)
         return cls(
             mean=float(counts @ np.arange(256)) / size,
-            high=int(np.searchsorted(np.cumsum(counts), 0.95 * size)),
+            black=float(counts[:BLACK].sum()) / size,
             white=float(counts[WHITE:].sum()) / max(size - int(counts[0]), size // 20, 1),
             across=across,
             down=down,
@@ -92,6 +92,12 @@ class Change:
             mean=float(cv2.norm(now.grey, before.grey, cv2.NORM_L1)) / now.grey.size,
             noise=(quiet / _QUIET_SIGMAS) ** 2,
         )
+
+
+def alike(one: Measures, other: Measures) -> Plane:
+    """The correlation of two glances' gradients in each tile, -1..1; brightness does not count."""
+    product = tiles(one.across * other.across + one.down * other.down)
+    return np.asarray(product / np.sqrt(np.maximum(one.energy * other.energy, 1.0)), np.float32)
 
 
 def _counts(plane: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -12,11 +12,15 @@ from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.analysis.camera_health.measures import Measures
 from edge_runtime.analysis.camera_health.reference import Likeness, Reference
 
-_DARK_MEAN, _DARK_HIGH = 25, 42
+_DARK_MEAN, _DARK_SHARE = 25, 0.95
 _WHITE_MORE, _WHITE_MUCH_MORE, _WHITE_ALL = 0.12, 0.4, 0.6
 _LOST = 0.25
 """The correlation below which a tile no longer shows what it did."""
 _BLIND_SHARE = 0.6
+_FAINT = 0.3
+"""The part of the edges' energy above which nothing lies over the picture."""
+_SHARP = 0.4
+"""The part of the fine detail, by that of the same light, up to which a picture is blurred."""
 _WELL_AGAIN = 0.5
 """The share of tiles that have to show again what they did."""
 _FLAT = 100.0
@@ -48,11 +52,21 @@ class Sight:
 
     Attributes:
         wrong: what seems wrong, but for a frozen picture and none at all; None: nothing.
+        sureness: how far beyond its limit the measure is that says so, see `beyond`.
         elsewhere: whether the old picture is found elsewhere in the new one.
     """
 
     wrong: Condition | None = None
+    sureness: float = 0.0
     elsewhere: bool = False
+
+
+_WELL = Sight()
+
+
+def beyond(limit: float, value: float, most: float) -> float:
+    """How far `value` is beyond its `limit`: 0.5 at the limit, 1 at `most` and further."""
+    return 0.5 + 0.5 * min(max((value - limit) / (most - limit), 0.0), 1.0)
 
 
 def seen(
@@ -73,41 +87,45 @@ def seen(
         present: what is known to be wrong: what covers the lens may move, and people may walk where
             a turned camera looks.
     """
-    if now.mean < _DARK_MEAN and now.high < _DARK_HIGH:
-        return Sight(Condition.DARK)
+    if now.mean < _DARK_MEAN and now.black >= _DARK_SHARE:
+        return Sight(Condition.DARK, beyond(_DARK_MEAN, now.mean, 0.0))
     if beside is None:
-        return Sight(Condition.BRIGHT if now.white >= _WHITE_ALL else None)
+        return _white(now, _WHITE_ALL) or _WELL
     reference, like = beside
     lost = like.textured & (like.fit < _LOST)
     count = int(like.textured.sum())
     share = float(lost.sum()) / max(count, 1)
     over = _over(now, noise, like, share, reference)
     if over is not None or count < _LEAST_TEXTURED:
-        return Sight(over)
+        return over or _WELL
     sight = _structure(now, like, lost, still, reference)
     if sight.wrong is None and like.matched <= _WELL_AGAIN:
         stays = next((c for c in (Condition.MOVED, Condition.COVERED) if c in present), None)
-        return Sight(stays)
+        return Sight(stays, beyond(_WELL_AGAIN, like.matched, 0.0)) if stays else _WELL
     return sight
 
 
 def _over(
     now: Measures, noise: float, like: Likeness, share: float, reference: Reference
-) -> Condition | None:
+) -> Sight | None:
     """What lies over the picture: light or noise; `share` of its structure is lost."""
-    more = now.white - reference.white
-    if now.white >= _WHITE_ALL or more >= (_WHITE_MORE if share >= 0.25 else _WHITE_MUCH_MORE):
-        return Condition.BRIGHT
+    more = _WHITE_MORE if share >= 0.25 else _WHITE_MUCH_MORE
+    bright = _white(now, min(reference.white + more, _WHITE_ALL))
+    if bright is not None:
+        return bright
     there = (
         like.coarse >= _COARSE_SEEN
         and like.energy >= _EDGES_SEEN
         and like.matched >= _NOTHING_FOUND
     )
-    if noise >= max(_NOISE_LEAST, _NOISE_TIMES * reference.usual_noise) and (
-        there or noise >= _SNOW
-    ):
-        return Condition.NOISY
+    limit = max(_NOISE_LEAST, _NOISE_TIMES * reference.usual_noise)
+    if noise >= limit and (there or noise >= _SNOW):
+        return Sight(Condition.NOISY, 1 - 0.5 * limit / noise)
     return None
+
+
+def _white(now: Measures, limit: float) -> Sight | None:
+    return Sight(Condition.BRIGHT, beyond(limit, now.white, 1.0)) if now.white >= limit else None
 
 
 def _structure(
@@ -119,44 +137,46 @@ def _structure(
 ) -> Sight:
     """What has become of the structure that the reference has."""
     if _faint(like):
-        return Sight(Condition.COVERED)
+        return Sight(Condition.COVERED, beyond(_FAINT, like.energy, 0.0))
     # Beside somebody who has come, only the contrast says that nothing lies over the picture.
     beside = like.matched >= 0.5 and like.coarse >= 0.4 and 0.7 <= like.gain <= 1.3
     same = like.coarse >= 0.75 or beside
-    if same and like.gain >= 0.3 and _blurred(now, like, reference):
-        return Sight(Condition.DEFOCUSED)
+    blurred = _blurred(now, like, reference) if same and like.gain >= 0.3 else 0.0
+    if blurred:
+        return Sight(Condition.DEFOCUSED, blurred)
     quiet = np.zeros_like(lost) if still is None else still
     if like.matched <= _LINES_ARE_THERE and like.energy >= 0.35:
         elsewhere = _elsewhere(now, like, reference)
         stands = max(min(_OTHER_STANDS, _AS_USUAL * reference.usual_still), _LEAST_STANDS)
         another = like.matched < _NOTHING_FOUND and float(quiet.mean()) >= stands
         if elsewhere or another:
-            return Sight(Condition.MOVED, elsewhere)
+            gone = beyond(_NOTHING_FOUND, like.matched, 0.0) if another else 0.0
+            return Sight(Condition.MOVED, max(elsewhere, gone), elsewhere > 0)
     flat = now.energy < _FLAT
-    blind = lost & (flat | quiet)
-    if like.matched <= 0.4 and blind.sum() >= _BLIND_SHARE * like.textured.sum():
-        return Sight(Condition.COVERED)
-    return Sight()
+    blind = float((lost & (flat | quiet)).sum()) / float(like.textured.sum())
+    if like.matched <= 0.4 and blind >= _BLIND_SHARE:
+        return Sight(Condition.COVERED, beyond(_BLIND_SHARE, blind, 1.0))
+    return _WELL
 
 
-def _blurred(now: Measures, like: Likeness, reference: Reference) -> bool:
-    """Whether detail is gone, and not for want of light: over all, or where a shadow lies."""
+def _blurred(now: Measures, like: Likeness, reference: Reference) -> float:
+    """How surely detail is gone, and not for want of light: over all, or where a shadow lies."""
     detail = min(like.detail, like.energy)
-    if detail > 0.4 * max(like.gain * like.gain, 0.01):
-        return False
-    return detail <= 0.4 * max(reference.lit(now), 0.01)
+    limit = _SHARP * max(min(like.gain * like.gain, reference.lit(now)), 0.01)
+    return beyond(limit, detail, 0.0) if detail <= limit else 0.0
 
 
 def _faint(like: Likeness) -> bool:
     """Whether hardly anything is left; less light leaves a fainter picture, but the same one."""
     gone = like.gain <= 0.15 and like.energy <= 0.15
-    overlaid = like.coarse <= 0.5 and like.energy <= 0.3 and like.detail <= 0.1
+    overlaid = like.coarse <= 0.5 and like.energy <= _FAINT and like.detail <= 0.1
     return gone or overlaid or (like.gain <= 0.35 and like.energy <= 0.2 and like.coarse <= 0.5)
 
 
-def _elsewhere(now: Measures, like: Likeness, reference: Reference) -> bool:
-    """Whether the old picture is found elsewhere, clearly better than where it was."""
+def _elsewhere(now: Measures, like: Likeness, reference: Reference) -> float:
+    """How surely the old picture is found elsewhere, clearly better than where it was; 0: not."""
     most = like.matched > _MOST_IS_THERE
     pixels, matched = reference.elsewhere(now, far=not most)
     least = _ALL if most else max(_ELSEWHERE, like.matched + _BETTER)
-    return matched >= least and pixels >= _SHIFT_PIXELS
+    found = matched >= least and pixels >= _SHIFT_PIXELS
+    return beyond(least, matched, 1.0) if found else 0.0
