@@ -15,7 +15,7 @@ from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, alike, tiles
 from edge_runtime.analysis.camera_health.reference import Likeness, Reference
 from edge_runtime.analysis.camera_health.verdicts import Sight, beyond, seen
-from edge_runtime.analysis.glance import Glance
+from edge_runtime.analysis.glance import WIDTH, Glance
 
 EVERY = 0.2
 """Seconds between two looks: what takes seconds to decide needs no more."""
@@ -35,6 +35,8 @@ _SETTLED_SECONDS = 10.0
 _UNSETTLED_FROZEN = 8.0
 _ELSEWHERE_SECONDS = 1.0
 """Found elsewhere for so long, the old picture has moved, whoever may now stand before it."""
+_GLIDES = 0.1 * WIDTH
+"""So has what is found further away from look to look, and so many pixels at least."""
 _EMPTY = {Condition.COVERED, Condition.DARK, Condition.BRIGHT}
 
 
@@ -99,6 +101,31 @@ class Verdict:
     at: float
 
 
+@dataclass(slots=True)
+class _Turn:
+    """Whether the camera was seen to turn away, so that it has moved whatever its new view is."""
+
+    since: float | None = None
+    pixels: float = 0.0
+    glided: bool = False
+
+    def sure(self, now: float) -> bool:
+        """Whether the old picture was found elsewhere for long enough, or further and further."""
+        found = self.since is not None and now - self.since >= _ELSEWHERE_SECONDS
+        return self.glided or found
+
+    def follow(self, sight: Sight, now: float) -> None:
+        """Take in what is seen now."""
+        if sight.elsewhere:
+            if self.since is None:
+                self.since = now
+            elif sight.elsewhere > max(self.pixels, _GLIDES):
+                self.glided = True
+            self.pixels = sight.elsewhere
+        elif sight.wrong is not Condition.MOVED or not self.sure(now):
+            self.since, self.pixels, self.glided = None, 0.0, False
+
+
 class Judge:
     """Judges the glances at one camera."""
 
@@ -110,7 +137,7 @@ class Judge:
         self._before: Glance | None = None
         self._latest: deque[tuple[float, Glance, Measures]] = deque()
         self._last = self._first = float("-inf")
-        self._elsewhere_since: float | None = None
+        self._turn = _Turn()
         self._same_since: float | None = None
         self._longest_same = 0.0
 
@@ -146,7 +173,7 @@ class Judge:
         beside = (known, like) if known and like and known.believed else None
         still = self._still(look, measures, now)
         sight = seen(measures, noise, beside, still, self._known(now))
-        self._follow(sight, now)
+        self._turn.follow(sight, now)
         frozen = self._frozen(change, now)
         if sight.wrong in _EMPTY:
             frozen = None  # nothing is in the picture that could change
@@ -159,17 +186,7 @@ class Judge:
 
     def _known(self, now: float) -> tuple[Condition, ...]:
         """What is present, and what is certain to be told soon."""
-        since = self._elsewhere_since
-        sure = since is not None and now - since >= _ELSEWHERE_SECONDS
-        return (Condition.MOVED, *self.present) if sure else self.present
-
-    def _follow(self, sight: Sight, now: float) -> None:
-        """Since when the old picture is found elsewhere."""
-        if sight.elsewhere:
-            since = self._elsewhere_since
-            self._elsewhere_since = now if since is None else since
-        elif sight.wrong is not Condition.MOVED or Condition.MOVED not in self._known(now):
-            self._elsewhere_since = None
+        return (Condition.MOVED, *self.present) if self._turn.sure(now) else self.present
 
     def _live(self, sight: Sight, frozen: float | None, same: float, now: float) -> list[Verdict]:
         verdicts = []

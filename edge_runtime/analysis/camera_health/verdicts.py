@@ -53,12 +53,12 @@ class Sight:
     Attributes:
         wrong: what seems wrong, but for a frozen picture and none at all; None: nothing.
         sureness: how far beyond its limit the measure is that says so, see `beyond`.
-        elsewhere: whether the old picture is found elsewhere in the new one.
+        elsewhere: how many pixels away the old picture is found in the new one; 0: it is not.
     """
 
     wrong: Condition | None = None
     sureness: float = 0.0
-    elsewhere: bool = False
+    elsewhere: float = 0.0
 
 
 _WELL = Sight()
@@ -146,12 +146,12 @@ def _structure(
         return Sight(Condition.DEFOCUSED, blurred)
     quiet = np.zeros_like(lost) if still is None else still
     if like.matched <= _LINES_ARE_THERE and like.energy >= 0.35:
-        elsewhere = _elsewhere(now, like, reference)
+        pixels, found = _elsewhere(now, like, reference)
         stands = max(min(_OTHER_STANDS, _AS_USUAL * reference.usual_still), _LEAST_STANDS)
         another = like.matched < _NOTHING_FOUND and float(quiet.mean()) >= stands
-        if elsewhere or another:
-            gone = beyond(_NOTHING_FOUND, like.matched, 0.0) if another else 0.0
-            return Sight(Condition.MOVED, max(elsewhere, gone), elsewhere > 0)
+        gone = beyond(_NOTHING_FOUND, like.matched, 0.0) if another else 0.0
+        if pixels or another:
+            return Sight(Condition.MOVED, max(found, gone), pixels)
     flat = now.energy < _FLAT
     blind = float((lost & (flat | quiet)).sum()) / float(like.textured.sum())
     if like.matched <= 0.4 and blind >= _BLIND_SHARE:
@@ -173,10 +173,11 @@ def _faint(like: Likeness) -> bool:
     return gone or overlaid or (like.gain <= 0.35 and like.energy <= 0.2 and like.coarse <= 0.5)
 
 
-def _elsewhere(now: Measures, like: Likeness, reference: Reference) -> float:
-    """How surely the old picture is found elsewhere, clearly better than where it was; 0: not."""
+def _elsewhere(now: Measures, like: Likeness, reference: Reference) -> tuple[float, float]:
+    """How far away the old picture is found, clearly better than where it was, and how surely."""
     most = like.matched > _MOST_IS_THERE
     pixels, matched = reference.elsewhere(now, far=not most)
     least = _ALL if most else max(_ELSEWHERE, like.matched + _BETTER)
-    found = matched >= least and pixels >= _SHIFT_PIXELS
-    return beyond(least, matched, 1.0) if found else 0.0
+    if matched < least or pixels < _SHIFT_PIXELS:
+        return 0.0, 0.0
+    return pixels, beyond(least, matched, 1.0)
