@@ -181,13 +181,25 @@ class Followed:
         """Whether it is foretold to have left the picture."""
         return not (0 <= self.x.place <= self.latest.aspect and 0 <= self.y.place <= 1)
 
-    def public(self) -> Track:
-        """As the rules see it."""
+    def foretold(self) -> Box:
+        """Where its box is expected now, as large as it was; its middle within the picture."""
         latest = self.latest
+        x, y = min(max(self.x.place / latest.aspect, 0.0), 1.0), min(max(self.y.place, 0.0), 1.0)
+        x1, y1, x2, y2 = latest.box
+        across, down = (x2 - x1) / 2, (y2 - y1) / 2
+        return max(x - across, 0.0), max(y - down, 0.0), min(x + across, 1.0), min(y + down, 1.0)
+
+    def public(self, *, foretold: bool = False) -> Track:
+        """As the rules see it: where it was seen, or where it is foretold to be.
+
+        Who waits for a look is where he is foretold to be in any case.
+        """
+        latest = self.latest
+        waits = self.state is TrackState.CONFIRMED and not self.seen
         return Track(
             self.id,
             latest.label,
-            latest.box,
+            self.foretold() if foretold or waits else latest.box,
             latest.score,
             self.state,
             self.first_seen,

@@ -15,6 +15,7 @@ import numpy as np
 
 from edge_runtime.analysis.glance import Glance, Glancer, Grey
 from edge_runtime.frame import Frame
+from edge_runtime.tracks import Box
 
 _REFERENCE_SECONDS = 0.2
 """How old the picture gets that is compared with: slow movement needs time to show."""
@@ -30,6 +31,7 @@ class MotionSettings:
         level: by how many grey levels a pixel has to change, 1..255.
         hold: seconds for which the gate stays open after the last motion, >= 0.
         longest_rest: seconds after which the detector looks in any case, > 0.
+        small: whether a spot that moves is motion, however small a part of the picture it is.
     """
 
     enabled: bool = True
@@ -37,6 +39,7 @@ class MotionSettings:
     level: int = 12
     hold: float = 0.3
     longest_rest: float = 5.0
+    small: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.area <= 1:
@@ -45,6 +48,12 @@ class MotionSettings:
             raise ValueError(f"level is in 1..255, not {self.level}")
         if self.hold < 0 or self.longest_rest <= 0:
             raise ValueError("hold is >= 0 seconds and longest_rest > 0")
+
+
+_NOTHING: Grey = np.zeros((1, 1), np.uint8)
+_FEWEST = 5
+"""Pixels of a glance that move, for something to be there."""
+_JOIN = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 5))
 
 
 class MotionGate:
@@ -59,6 +68,14 @@ class MotionGate:
         self._last_motion = float("-inf")
         self._last_look = float("-inf")
 
+    @property
+    def moved(self) -> Grey:
+        """What moves in the latest frame: a picture as small as a glance, 0 where nothing does.
+
+        It is overwritten by the next frame.
+        """
+        return _NOTHING if self._difference is None else self._difference
+
     def step(self, frame: Frame, *, settled: bool, glance: Glance | None = None) -> bool:
         """Whether to look at `frame`.
 
@@ -67,14 +84,16 @@ class MotionGate:
         `settled` is False while the tracker is in doubt (something has just come or gone): then
         the gate stays open, so that a doubt never lasts because nothing moves.
         """
-        if not self._settings.enabled:
+        if not self._settings.enabled and not self._settings.small:
             return True
         now = frame.timestamp
         glance = glance or self._glancer(frame.image)
-        if self._changed(glance.calm, now) >= self._settings.area:
+        changed = self._changed(glance.calm, now)
+        if changed >= self._settings.area or (self._settings.small and spots(self.moved, (1, 1))):
             self._last_motion = now
         look = (
-            not settled
+            not self._settings.enabled
+            or not settled
             or now - self._last_motion <= self._settings.hold
             or now - self._last_look >= self._settings.longest_rest
         )
@@ -97,3 +116,20 @@ class MotionGate:
         if now - self._reference_time >= _REFERENCE_SECONDS:
             self._reference, self._reference_time = grey, now
         return changed
+
+
+def spots(moved: Grey, size: tuple[int, int]) -> list[Box]:
+    """Boxes around what moves together, in pixels of a frame of `size`, the largest first."""
+    if cv2.countNonZero(moved) < _FEWEST:
+        return []
+    joined = cv2.dilate(moved, _JOIN)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    across, down = size[0] / moved.shape[1], size[1] / moved.shape[0]
+    found = []
+    for x, y, w, h, _ in stats[1:].tolist():
+        count = cv2.countNonZero(moved[y : y + h, x : x + w])
+        if count >= _FEWEST:
+            # Without what the joining has added.
+            box = ((x + 1) * across, (y + 2) * down, (x + w - 1) * across, (y + h - 2) * down)
+            found.append((count, box))
+    return [box for _, box in sorted(found, key=lambda each: -each[0])]

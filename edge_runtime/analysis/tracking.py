@@ -13,7 +13,7 @@ All durations are seconds on the frame's clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from edge_runtime.analysis.assignment import assign
@@ -21,7 +21,7 @@ from edge_runtime.analysis.boxes import covered
 from edge_runtime.analysis.followed import Followed, Sighting
 from edge_runtime.analysis.motion_model import Step
 from edge_runtime.detections import Detections
-from edge_runtime.tracks import Track, TrackState
+from edge_runtime.tracks import Box, Track, TrackState
 
 CONTINUE_FRACTION = 0.6
 """A detection goes on with a track from this fraction of the score that begins one."""
@@ -38,6 +38,8 @@ _DOUBTFUL_SECONDS = 1.5
 """For so long it has to be seen beside the other to be believed."""
 _LONGEST_STEP = 3.0
 """Seconds after which nothing more is foretold of who was seen before a pause."""
+_WAITING = 1.5
+"""Seconds for which somebody is believed to be there who was not looked at well enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,11 @@ class TrackerSettings:
     def begins(self, label: str) -> float:
         """The score that begins a track of class `label`."""
         return self.thresholds.get(label, self.threshold)
+
+
+def everywhere(_: Box) -> bool:
+    """Who is in the picture must have been seen."""
+    return True
 
 
 class Tracker:
@@ -98,13 +105,28 @@ class Tracker:
         """Whether every track is either seen or so long lost that it is believed to be gone."""
         doubt = self._settings.doubt
         return all(
-            each.state is TrackState.CONFIRMED
+            (each.state is TrackState.CONFIRMED and each.seen)
             or (each.state is TrackState.LOST and self._now - each.last_seen > doubt)
             for each in self._live
         )
 
-    def update(self, detections: Detections, size: tuple[int, int], now: float) -> None:
-        """The detector looked at `now` and saw `detections` in a picture of `size` (w, h)."""
+    def foretold(self, now: float) -> tuple[Track, ...]:
+        """All who are followed, where they are expected to be at `now`."""
+        self._foretell(now)
+        return tuple(each.public(foretold=True) for each in self._live)
+
+    def update(
+        self,
+        detections: Detections,
+        size: tuple[int, int],
+        now: float,
+        looked: Callable[[Box], bool] = everywhere,
+    ) -> None:
+        """The detector looked at `now` and saw `detections` in a picture of `size` (w, h).
+
+        `looked` says of a box, in 0..1, whether who is there must have been seen. Who need not
+        have been is not lost for a while, and expected to go on as before.
+        """
         self._foretell(now)
         sightings = list(self._sightings(detections, size))
         for each in self._live:
@@ -112,7 +134,8 @@ class Tracker:
         new = self._associate(sightings, now)
         for each in self._live:
             if each.state is TrackState.CONFIRMED and not each.seen:
-                each.state = TrackState.LOST
+                if now - each.last_seen > _WAITING or each.outside or looked(each.foretold()):
+                    each.state = TrackState.LOST
         self._expire(now)
         known = [each.latest for each in self._live if each.seen]
         for sighting in new:

@@ -449,6 +449,13 @@ class CameraConfig(Section):
         description="The most pictures a second to look at; by default all.",
         examples=[5],
     )
+    closer_looks: float = Field(
+        default=10.0,
+        ge=0,
+        description="The most looks a second at a part of the picture, larger, for people who are "
+        "small in it; 0: none.",
+        examples=[5],
+    )
     stale_after: float = Field(
         default=5.0,
         gt=0,

@@ -13,10 +13,11 @@ from typing import Protocol
 
 from edge_runtime.alerts.alert import Alert
 from edge_runtime.analysis.camera_health.conditions import Condition
+from edge_runtime.analysis.closer import CloserLooks, merged, missed
 from edge_runtime.analysis.glance import Glancer
 from edge_runtime.analysis.motion import MotionGate
 from edge_runtime.analysis.still_objects import StillObjects
-from edge_runtime.analysis.tracking import Tracker
+from edge_runtime.analysis.tracking import Tracker, everywhere
 from edge_runtime.detections import Detections
 from edge_runtime.frame import Frame, Image
 from edge_runtime.inference.engine import InvokeError
@@ -79,6 +80,7 @@ class Pipeline:
         things: StillObjects | None = None,
         health: CameraHealth | None = None,
         faces: KnowsFaces | None = None,
+        closer: CloserLooks | None = None,
     ) -> None:
         self._detector = detector
         self._gate = gate
@@ -89,10 +91,14 @@ class Pipeline:
         self._health = health
         self._glancer = Glancer()
         self._faces = faces
+        self._closer = closer
         self._scene = Scene(0.0, 0.0, ())
+        self.closer = 0
 
     def step(self, frame: Frame) -> Analysed:
         """Analyse `frame`; frames come in the order of their timestamps."""
+        if self._closer:
+            self._closer.arrived(frame)
         glance = self._glancer(frame.image) if self._health else None
         look = self._gate.step(frame, settled=self._settled(), glance=glance)
         self._lap(Stage.MOTION)
@@ -149,9 +155,20 @@ class Pipeline:
 
     def _look(self, frame: Frame) -> Detections:
         """Detect and track; raises InvokeError, which is not the same as nobody there."""
-        detections = self._detector.detect(frame.image, self._lap)
-        self._tracker.update(detections, (frame.width, frame.height), frame.timestamp)
-        return detections
+        found = self._detector.detect(frame.image, self._lap)
+        size, now = (frame.width, frame.height), frame.timestamp
+        if self._closer is None:
+            self._tracker.update(found, size, now)
+            return found
+        tracks = self._tracker.foretold(now)
+        region = self._closer.choose(frame, self._gate.moved, tracks, found)
+        if region:
+            near = self._detector.detect(region.cut(frame.image), self._lap)
+            found, near = merged(found, near, region, size)
+            self._closer.took(region, near, now)
+            self.closer += 1
+        self._tracker.update(found, size, now, missed(region, size) if not self._closer.paused else everywhere)
+        return found
 
 
 def _at_edge(box: Box) -> bool:

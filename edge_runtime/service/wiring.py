@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge_runtime.alerts.limits import Limits as OutboxLimits
 from edge_runtime.alerts.outbox import Outbox
+from edge_runtime.analysis.closer import CloserLooks
 from edge_runtime.analysis.motion import MotionGate, MotionSettings
 from edge_runtime.analysis.still_objects import StillObjects
 from edge_runtime.analysis.tracking import CONTINUE_FRACTION, Tracker, TrackerSettings
@@ -97,6 +98,7 @@ def pipeline(
         level=motion.level,
         hold=motion.hold,
         longest_rest=motion.longest_rest,
+        small=camera.closer_looks > 0,
     )
     switched = [_switched(rule, camera, rests or Rests()) for rule in rules]
     things = StillObjects() if looks_for_things(rules) else None
@@ -109,6 +111,7 @@ def pipeline(
         things=things,
         faces=faces,
         health=_health(camera),
+        closer=CloserLooks(camera.closer_looks, tracker.begins) if camera.closer_looks else None,
     )
 
 

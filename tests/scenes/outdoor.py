@@ -52,6 +52,7 @@ class Square:
         seconds: for how long people come.
         seed: what houses, people and weather are drawn from.
         people: how many come a minute.
+        buses: whether a bus drives by now and then.
         shadow: how long shadows are, by height: 0 under clouds, above 2 with a low sun.
         wind: by how many pixels leaves move.
     """
@@ -62,6 +63,7 @@ class Square:
         seed: int,
         *,
         people: float = 40.0,
+        buses: bool = True,
         shadow: float = 1.0,
         wind: float = 2.0,
     ) -> None:
@@ -72,7 +74,8 @@ class Square:
         self._shadow, self._wind = shadow, wind
         self._lean = float(rng.choice((-1, 1)) * rng.uniform(0.5, 1.0))
         self._people = [_passer(rng, seconds) for _ in range(round(people * (seconds + 20) / 60))]
-        self._buses = np.arange(rng.uniform(3, 15), seconds, rng.uniform(12, 20)).tolist()
+        times = np.arange(rng.uniform(3, 15), seconds, rng.uniform(12, 20)).tolist()
+        self._buses = times if buses else []
         self._seed = seed
 
     def paint(self, now: float) -> Image:

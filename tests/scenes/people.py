@@ -179,8 +179,8 @@ class Room:
         step = abs(math.sin(math.pi * _STEPS * mark.at)) * 0.015 * tall if walking else 0.0
         left, top = round(mark.x * width - wide / 2), round(mark.y * height - tall - step)
         if min(left + wide, width) - max(left, 0) >= 3:
-            _shade(canvas, (mark.x * width, mark.y * height), wide, tall)
-        return _pasted(canvas, figure, left, top)
+            shade(canvas, (mark.x * width, mark.y * height), wide, tall)
+        return pasted(canvas, figure, left, top)
 
 
 def _put(canvas: Image, layer: Layer, mark: Mark) -> Box | None:
@@ -188,10 +188,10 @@ def _put(canvas: Image, layer: Layer, mark: Mark) -> Box | None:
     height, width = canvas.shape[:2]
     tall, wide = layer.shape[:2]
     left, top = round(mark.x * width - wide / 2), round(mark.y * height - tall)
-    return _pasted(canvas, layer, left, top)
+    return pasted(canvas, layer, left, top)
 
 
-def _pasted(canvas: Image, layer: Layer, left: int, top: int) -> Box | None:
+def pasted(canvas: Image, layer: Layer, left: int, top: int) -> Box | None:
     height, width = canvas.shape[:2]
     tall, wide = layer.shape[:2]
     x1, y1, x2, y2 = max(left, 0), max(top, 0), min(left + wide, width), min(top + tall, height)
@@ -206,10 +206,15 @@ def _pasted(canvas: Image, layer: Layer, left: int, top: int) -> Box | None:
 
 def clip_room(path: Path, size: tuple[int, int] = (640, 360)) -> Room:
     """The real clip's own room, empty, and its people."""
-    frames = _frames(path, (*_EMPTY, *_PEOPLE))
-    empty = np.median([frames[n] for n in _EMPTY], axis=0).astype(np.uint8)
+    frames, empty = frames_of(path, _PEOPLE), empty_room(path)
     people = tuple(_cut_out(frames[n], empty) for n in _PEOPLE)
     return Room(np.asarray(cv2.resize(empty, size, interpolation=cv2.INTER_AREA), np.uint8), people)
+
+
+def empty_room(path: Path) -> Image:
+    """The real clip's own room, with nobody in it."""
+    frames = frames_of(path, _EMPTY)
+    return np.asarray(np.median([frames[n] for n in _EMPTY], axis=0), np.uint8)
 
 
 def other_room(room: Room, picture: Image) -> Room:
@@ -219,7 +224,7 @@ def other_room(room: Room, picture: Image) -> Room:
     return replace(room, picture=np.asarray(resized, np.uint8))
 
 
-def _frames(path: Path, numbers: Sequence[int]) -> dict[int, Image]:
+def frames_of(path: Path, numbers: Sequence[int]) -> dict[int, Image]:
     capture = cv2.VideoCapture(str(path))
     found = {}
     for number in range(max(numbers) + 1):
@@ -259,7 +264,7 @@ def _tilted(figure: Layer, degrees: float) -> Layer:
     return np.asarray(cv2.warpAffine(figure, matrix, (width, height)), np.float32)
 
 
-def _shade(canvas: Image, foot: tuple[float, float], wide: int, tall: int) -> None:
+def shade(canvas: Image, foot: tuple[float, float], wide: int, tall: int) -> None:
     """A soft shadow on the floor beside the feet."""
     height, width = canvas.shape[:2]
     reach, flat = max(round(0.7 * wide), 2), max(round(0.05 * tall), 2)

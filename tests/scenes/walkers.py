@@ -164,13 +164,13 @@ class World:
         rng = np.random.default_rng((self.seed, *map(ord, self.place)))
         place = PLACES[self.place]
         place = replace(place, walkers=place.walkers * self.crowd)
-        people = _people(place, self.seconds, rng)
+        walking = people(place, self.seconds, rng)
         detector = _Detector(self.noise, rng)
         before = 0.0
         for now in _times(self, rng):
-            here = [person for person in people if person.there(now)]
-            bodies = _bodies(place, here, now)
-            yield Look(now, bodies.truth(), detector.look(bodies, now, now - before))
+            here = [person for person in walking if person.there(now)]
+            there = bodies(place, here, now)
+            yield Look(now, there.truth(), detector.look(there, now, now - before))
             before = now
 
 
@@ -200,18 +200,19 @@ def _times(world: World, rng: np.random.Generator) -> list[float]:
 # The people
 
 
-def _people(place: Place, seconds: float, rng: np.random.Generator) -> list[Person]:
-    people: list[Person] = []
+def people(place: Place, seconds: float, rng: np.random.Generator) -> list[Person]:
+    """Who comes within `seconds`, one after another or in pairs."""
+    coming: list[Person] = []
     stay = 14.0 + 10.0 * place.stops
     now = -stay
     while now < seconds:
         now += rng.exponential(stay / place.walkers)
-        first = _person(place, len(people) + 1, now, rng)
-        people.append(first)
+        first = _person(place, len(coming) + 1, now, rng)
+        coming.append(first)
         if rng.random() < place.pairs:
-            people.append(_beside(first, len(people) + 1, rng))
+            coming.append(_beside(first, len(coming) + 1, rng))
             now += rng.exponential(stay / place.walkers)
-    return people
+    return coming
 
 
 def _person(place: Place, number: int, start: float, rng: np.random.Generator) -> Person:
@@ -263,10 +264,11 @@ def _inside(place: Place, rng: np.random.Generator) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bodies:
+class Bodies:
     """All who are in the picture in one frame; arrays of one length."""
 
     ids: tuple[int, ...]
+    whole: Floats
     boxes: Floats
     """Clipped to the picture."""
     visible: Floats
@@ -280,7 +282,8 @@ class _Bodies:
         return tuple(Seen(number, tuple(box), visible) for number, box, visible in rows)
 
 
-def _bodies(place: Place, people: Sequence[Person], now: float) -> _Bodies:
+def bodies(place: Place, people: Sequence[Person], now: float) -> Bodies:
+    """Where those `people` are at `now`, and what is to be seen of them."""
     x = np.array([np.interp(now, p.times, p.x) for p in people]).reshape(-1)
     z = np.array([np.interp(now, p.times, p.z) for p in people]).reshape(-1)
     tall = np.array([p.tall for p in people]).reshape(-1)
@@ -290,7 +293,7 @@ def _bodies(place: Place, people: Sequence[Person], now: float) -> _Bodies:
     boxes = np.clip(whole, 0, 1)
     inside = _area(boxes) / np.maximum(_area(whole), 1e-9)
     kept = (inside > 0.25) & (boxes[:, 3] - boxes[:, 1] > 0.04)
-    boxes, depth, inside = boxes[kept], depth[kept], inside[kept]
+    whole, boxes, depth, inside = whole[kept], boxes[kept], depth[kept], inside[kept]
     hiding = [(np.array(box), away) for box, away in place.pillars]
     # A body is narrower than the box around it.
     slim = boxes * 1.0
@@ -303,7 +306,7 @@ def _bodies(place: Place, people: Sequence[Person], now: float) -> _Bodies:
         if nearer:
             visible[n], parts[n] = _unhidden(boxes[n], nearer)
     ids = tuple(p.id for p, keep in zip(people, kept, strict=True) if keep)
-    return _Bodies(ids, boxes, visible * np.minimum(1.0, inside * 1.2), parts, inside)
+    return Bodies(ids, whole, boxes, visible * np.minimum(1.0, inside * 1.2), parts, inside)
 
 
 def _unhidden(box: Floats, hiding: Sequence[Floats]) -> tuple[float, Floats]:
@@ -341,7 +344,7 @@ class _Detector:
             for n in range(rng.integers(1, 4))
         ]
 
-    def look(self, bodies: _Bodies, now: float, elapsed: float) -> Detections:
+    def look(self, bodies: Bodies, now: float, elapsed: float) -> Detections:
         found: list[tuple[float, Floats]] = []
         for number, box, part, visible, inside in zip(
             bodies.ids,
