@@ -139,6 +139,8 @@ class CameraReport(TypedDict):
     """Frames that went through motion gate, tracker and rules."""
     looked: int
     """Frames that the detector looked at."""
+    closer_looks: int
+    """In how many of these it looked at a part once more, larger."""
     failed_inferences: int
     backend: str
     """What runs the model: `litert-cpu`, `edgetpu:0` …"""

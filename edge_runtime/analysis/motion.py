@@ -8,6 +8,7 @@ gate rests.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -31,7 +32,6 @@ class MotionSettings:
         level: by how many grey levels a pixel has to change, 1..255.
         hold: seconds for which the gate stays open after the last motion, >= 0.
         longest_rest: seconds after which the detector looks in any case, > 0.
-        small: whether a spot that moves is motion, however small a part of the picture it is.
     """
 
     enabled: bool = True
@@ -39,7 +39,6 @@ class MotionSettings:
     level: int = 12
     hold: float = 0.3
     longest_rest: float = 5.0
-    small: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.area <= 1:
@@ -53,6 +52,8 @@ class MotionSettings:
 _NOTHING: Grey = np.zeros((1, 1), np.uint8)
 _FEWEST = 5
 """Pixels of a glance that move, for something to be there."""
+_AROUND = 0.3, 0.15
+"""What moves so near to a box, across and down, by how tall it is, belongs to it."""
 _JOIN = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 5))
 
 
@@ -76,20 +77,30 @@ class MotionGate:
         """
         return _NOTHING if self._difference is None else self._difference
 
-    def step(self, frame: Frame, *, settled: bool, glance: Glance | None = None) -> bool:
+    def step(
+        self,
+        frame: Frame,
+        *,
+        settled: bool,
+        glance: Glance | None = None,
+        worth: Callable[[Grey], bool] | None = None,
+    ) -> bool:
         """Whether to look at `frame`.
 
         `glance` is the frame's, where somebody else needs it, too.
 
         `settled` is False while the tracker is in doubt (something has just come or gone): then
         the gate stays open, so that a doubt never lasts because nothing moves.
+
+        `worth` is asked about `moved` where too little of the picture has changed, and says
+        whether that is worth a look all the same.
         """
-        if not self._settings.enabled and not self._settings.small:
+        if not self._settings.enabled and worth is None:
             return True
         now = frame.timestamp
         glance = glance or self._glancer(frame.image)
         changed = self._changed(glance.calm, now)
-        if changed >= self._settings.area or (self._settings.small and spots(self.moved, (1, 1))):
+        if changed >= self._settings.area or (changed and worth and worth(self.moved)):
             self._last_motion = now
         look = (
             not self._settings.enabled
@@ -119,17 +130,30 @@ class MotionGate:
 
 
 def spots(moved: Grey, size: tuple[int, int]) -> list[Box]:
-    """Boxes around what moves together, in pixels of a frame of `size`, the largest first."""
+    """Boxes around what moves together, in pixels of a frame of `size`.
+
+    `moved` is a small picture of that frame, 0 where nothing moves.
+    """
     if cv2.countNonZero(moved) < _FEWEST:
         return []
     joined = cv2.dilate(moved, _JOIN)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     across, down = size[0] / moved.shape[1], size[1] / moved.shape[0]
-    found = []
-    for x, y, w, h, _ in stats[1:].tolist():
-        count = cv2.countNonZero(moved[y : y + h, x : x + w])
-        if count >= _FEWEST:
-            # Without what the joining has added.
-            box = ((x + 1) * across, (y + 2) * down, (x + w - 1) * across, (y + h - 2) * down)
-            found.append((count, box))
-    return [box for _, box in sorted(found, key=lambda each: -each[0])]
+    # Less what the joining has added on each side.
+    return [
+        ((x + 1) * across, (y + 2) * down, (x + w - 1) * across, (y + h - 2) * down)
+        for x, y, w, h, _ in boxes[1:].tolist()
+        if cv2.countNonZero(moved[y : y + h, x : x + w]) >= _FEWEST
+    ]
+
+
+def beside(moved: Grey, known: Iterable[Box], size: tuple[int, int]) -> Grey:
+    """`moved` with 0 at and close to `known`, boxes in pixels of a frame of `size`."""
+    rest = moved.copy()
+    across, down = moved.shape[1] / size[0], moved.shape[0] / size[1]
+    for x1, y1, x2, y2 in known:
+        aside, above = (share * (y2 - y1) for share in _AROUND)
+        left, right = max(int((x1 - aside) * across), 0), int((x2 + aside) * across) + 1
+        top, bottom = max(int((y1 - above) * down), 0), int((y2 + above) * down) + 1
+        rest[top : max(bottom, 0), left : max(right, 0)] = 0
+    return rest

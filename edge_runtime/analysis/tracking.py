@@ -134,7 +134,8 @@ class Tracker:
         new = self._associate(sightings, now)
         for each in self._live:
             if each.state is TrackState.CONFIRMED and not each.seen:
-                if now - each.last_seen > _WAITING or each.outside or looked(each.foretold()):
+                waited = now - each.last_seen > _WAITING
+                if waited or each.outside or looked(each.foretold()):
                     each.state = TrackState.LOST
         self._expire(now)
         known = [each.latest for each in self._live if each.seen]

@@ -106,6 +106,7 @@ class Detector:
         preprocessor: Preprocessor,
         decode: Decoder,
         labels: tuple[str, ...],
+        locates: bool,
         status: Callable[[], EngineStatus],
         identity: Callable[[], ModelIdentity],
     ) -> None:
@@ -113,6 +114,7 @@ class Detector:
         self._preprocessor = preprocessor
         self._decode = decode
         self._labels = labels
+        self._locates = locates
         self._status = status
         self._identity = identity
 
@@ -120,6 +122,11 @@ class Detector:
     def labels(self) -> tuple[str, ...]:
         """The class names, in the order of the class ids."""
         return self._labels
+
+    @property
+    def locates(self) -> bool:
+        """Whether it says where things are; False: its boxes are the whole picture."""
+        return self._locates
 
     @property
     def identity(self) -> ModelIdentity:
@@ -193,6 +200,7 @@ def load_detector(
             preprocessor=preprocessor,
             decode=decode,
             labels=labels,
+            locates=kind.LOCATES,
             status=lambda: status,
             identity=lambda: cpu_identity,
         )
@@ -209,6 +217,7 @@ def load_detector(
         preprocessor=preprocessor,
         decode=decode,
         labels=labels,
+        locates=kind.LOCATES,
         status=lambda: engine.status,
         identity=lambda: cpu_identity if engine.on_cpu else tpu_identity,
     )

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Protocol
 
 from edge_runtime.alerts.alert import Alert
 from edge_runtime.analysis.camera_health.conditions import Condition
-from edge_runtime.analysis.closer import CloserLooks, merged, missed
+from edge_runtime.analysis.closer import CloserLooks, must_have_seen
 from edge_runtime.analysis.glance import Glancer
 from edge_runtime.analysis.motion import MotionGate
+from edge_runtime.analysis.region import Region, merged, placed
+from edge_runtime.analysis.spare_time import SpareTime
 from edge_runtime.analysis.still_objects import StillObjects
-from edge_runtime.analysis.tracking import Tracker, everywhere
+from edge_runtime.analysis.tracking import Tracker
 from edge_runtime.detections import Detections
 from edge_runtime.frame import Frame, Image
 from edge_runtime.inference.engine import InvokeError
@@ -33,6 +36,11 @@ _EDGE = 0.02
 
 class Looks(Protocol):
     """The part of a detector that the pipeline needs."""
+
+    @property
+    def locates(self) -> bool:
+        """Whether it says where things are, not only what is in the picture."""
+        ...
 
     def detect(self, image: Image, lap: Lap = ...) -> Detections:
         """The objects in `image`; raises InvokeError."""
@@ -57,6 +65,7 @@ class Analysed:
         looked: whether the detector ran; False while the motion gate rests it.
         failure: what the detector said when it failed; None where it did not.
         detections: what it saw in this frame; None where it did not run, or failed.
+        closer: the part of the frame that it saw once more, larger; None where it did not.
     """
 
     alerts: list[Alert]
@@ -64,6 +73,7 @@ class Analysed:
     looked: bool
     failure: str | None = None
     detections: Detections | None = None
+    closer: Region | None = None
 
 
 class Pipeline:
@@ -92,24 +102,30 @@ class Pipeline:
         self._glancer = Glancer()
         self._faces = faces
         self._closer = closer
+        self._spare_time = SpareTime()
         self._scene = Scene(0.0, 0.0, ())
-        self.closer = 0
 
     def step(self, frame: Frame) -> Analysed:
         """Analyse `frame`; frames come in the order of their timestamps."""
-        if self._closer:
-            self._closer.arrived(frame)
+        closer = self._closer if self._spare_time.step(frame) else None
         glance = self._glancer(frame.image) if self._health else None
-        look = self._gate.step(frame, settled=self._settled(), glance=glance)
+        look = self._gate.step(
+            frame,
+            settled=self._settled(),
+            glance=glance,
+            worth=partial(closer.worth, tracks=self._scene.tracks, now=frame.timestamp)
+            if closer
+            else None,
+        )
         self._lap(Stage.MOTION)
         alerts: list[Alert] = []
         if self._health and glance:
             alerts += self._health.step(glance, frame.timestamp, frame.wall_time)
             self._lap(Stage.HEALTH)
-        failure, detections = None, None
+        failure, detections, region = None, None, None
         if look:
             try:
-                detections = self._look(frame)
+                detections, region = self._look(frame, closer)
             except InvokeError as error:
                 failure = str(error)
                 self._tracker.hold(frame.timestamp)
@@ -127,7 +143,7 @@ class Pipeline:
         )
         alerts += chain.from_iterable(rule.step(self._scene) for rule in self._rules)
         self._lap(Stage.RULES)
-        return Analysed(alerts, tracks, look, failure, detections)
+        return Analysed(alerts, tracks, look, failure, detections, region)
 
     def idle(self, timestamp: float, wall_time: float) -> list[Alert]:
         """What is to be told at `timestamp`, on the frames' clock, at which no frame has come."""
@@ -153,22 +169,22 @@ class Pipeline:
         lost = (t for t in self._scene.tracks if t.state is TrackState.LOST)
         return self._tracker.settled and all(_at_edge(track.box) for track in lost)
 
-    def _look(self, frame: Frame) -> Detections:
+    def _look(self, frame: Frame, closer: CloserLooks | None) -> tuple[Detections, Region | None]:
         """Detect and track; raises InvokeError, which is not the same as nobody there."""
         found = self._detector.detect(frame.image, self._lap)
         size, now = (frame.width, frame.height), frame.timestamp
-        if self._closer is None:
+        if closer is None:
             self._tracker.update(found, size, now)
-            return found
-        tracks = self._tracker.foretold(now)
-        region = self._closer.choose(frame, self._gate.moved, tracks, found)
+            return found, None
+        moved = self._gate.moved
+        region = closer.choose(moved, self._tracker.foretold(now), found, size, now)
         if region:
-            near = self._detector.detect(region.cut(frame.image), self._lap)
-            found, near = merged(found, near, region, size)
-            self._closer.took(region, near, now)
-            self.closer += 1
-        self._tracker.update(found, size, now, missed(region, size) if not self._closer.paused else everywhere)
-        return found
+            seen = self._detector.detect(region.cut(frame.image), self._lap)
+            near = placed(seen, region, size)
+            closer.looked(region, near, moved, size, now)
+            found = merged(found, near, region)
+        self._tracker.update(found, size, now, must_have_seen(region, size))
+        return found, region
 
 
 def _at_edge(box: Box) -> bool:

@@ -98,7 +98,6 @@ def pipeline(
         level=motion.level,
         hold=motion.hold,
         longest_rest=motion.longest_rest,
-        small=camera.closer_looks > 0,
     )
     switched = [_switched(rule, camera, rests or Rests()) for rule in rules]
     things = StillObjects() if looks_for_things(rules) else None
@@ -111,7 +110,11 @@ def pipeline(
         things=things,
         faces=faces,
         health=_health(camera),
-        closer=CloserLooks(camera.closer_looks, tracker.begins) if camera.closer_looks else None,
+        closer=(
+            CloserLooks(camera.closer_looks, tracker.begins)
+            if camera.closer_looks and detector.locates
+            else None
+        ),
     )
 
 

@@ -137,6 +137,7 @@ class Worker:
         self._alive = time.monotonic()
         self._analysed = 0
         self._looked = 0
+        self._closer_looks = 0
         self._failures = 0
         self._failure: str | None = None
         self._uncommitted: str | None = None
@@ -228,6 +229,7 @@ class Worker:
             "last_error": capture.last_error,
             "analysed": self._analysed,
             "looked": self._looked,
+            "closer_looks": self._closer_looks,
             "failed_inferences": self._failures,
             "backend": engine.backend,
             "backend_state": engine.state,
@@ -277,6 +279,7 @@ class Worker:
         if analysed.looked and self._looked == 0:
             logger.info("first inference", extra={"camera": self.name})
         self._looked += analysed.looked
+        self._closer_looks += analysed.closer is not None
         self._failures += analysed.failure is not None
         if analysed.looked:
             self._tell_failure(analysed.failure)

@@ -4,13 +4,14 @@ The ways are those of `walkers`, the people are cut out of the real clip while t
 behind and from the side, and the ground is drawn, or the clip's own empty room. A real detector
 looks at the pictures; the truth says who is where.
 
-python -m tests.scenes.far                     # the seeds of docs/closer-look.md
+`far_score` measures on them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ from edge_runtime.frame import Image
 from edge_runtime.tracks import Box
 from tests.scenes import outdoor, places
 from tests.scenes.people import Layer, empty_room, frames_of, pasted, shade
-from tests.scenes.walkers import LEAST_SEEN, Person, Place, bodies, people
+from tests.scenes.walkers import Person, Place, bodies, people
 
 SIZE = (768, 576)
 """Of the pictures, in pixels."""
@@ -30,7 +31,7 @@ FAR = {
     "square": Place(8.0, 0.34, 1.15, 6, far=0.33),
     # From a lamp post, with two posts in view.
     "corner": Place(
-        5.0, 0.22, 1.15, 2, far=0.42,
+        5.0, 0.22, 1.15, 4, far=0.42,
         pillars=(((0.30, 0.0, 0.33, 0.72), 14.0), ((0.70, 0.0, 0.73, 0.66), 18.0)),
     ),
     # From a gallery.
@@ -42,6 +43,20 @@ _ASIDE = ((187, 189), (685, 690), (853, 858), (1187, 1190))
 """Frames of the clip, first and last, in which one after another walks: away, and to the right."""
 _PACE = 9.0
 """Frames of a walk a second."""
+_SOON = 0.2
+"""Seconds over which it is asked where somebody goes."""
+_TINTS = 0.55, 1.5
+"""Clothes differ by so much in each colour."""
+_NOISE = 2.0
+
+
+class Ground(StrEnum):
+    """What a far scene is drawn on."""
+
+    DRAWN = "drawn"
+    """The place itself, by code; on the square the wind moves the trees."""
+    CLIP = "clip"
+    """The real clip's room, with nobody in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,9 +64,12 @@ class Cast:
     """Who may walk: each by the pictures of a few steps.
 
     Attributes:
+        room: the room that they were cut out of, empty.
         behind: seen from behind.
         aside: seen from the side, walking to the right.
     """
+
+    room: Image
 
     behind: tuple[tuple[Layer, ...], ...]
     aside: tuple[tuple[Layer, ...], ...]
@@ -67,7 +85,7 @@ class Cast:
             tuple(tuple(cut[n] for n in range(first, last + 1)) for first, last in spans)
             for spans in (_BEHIND, _ASIDE)
         )
-        return cls(behind, aside)
+        return cls(empty, behind, aside)
 
     def figure(self, person: Person, now: float, drift: float) -> Layer:
         """`person` at `now`, who goes `drift` of the picture's width a second to the right."""
@@ -95,7 +113,7 @@ class FarScene:
     Attributes:
         place: a name of `FAR`.
         seed: of all that is by chance.
-        ground: "drawn", or "clip": the real clip's room.
+        ground: what it is drawn on.
         crowd: how many people there are, by how many are usual; 0: nobody.
         fps: frames a second.
         seconds: how long it lasts.
@@ -103,76 +121,83 @@ class FarScene:
 
     place: str
     seed: int
-    ground: str = "drawn"
+    ground: Ground = Ground.DRAWN
     crowd: float = 1.0
     fps: float = 10.0
     seconds: float = 40.0
 
-    def pictures(self, cast: Cast, clip: Path) -> Iterator[tuple[float, Image, tuple[There, ...]]]:
+    def pictures(self, cast: Cast) -> Iterator[tuple[float, Image, tuple[There, ...]]]:
         """Its frames: seconds, the picture, and who is in it."""
-        rng = np.random.default_rng((self.seed, *map(ord, self.place), 77))
+        rng = np.random.default_rng((self.seed, *map(ord, self.place)))
         place = FAR[self.place]
-        walking = (
-            people(replace(place, walkers=place.walkers * self.crowd), self.seconds, rng)
-            if self.crowd
-            else []
-        )
-        tints = rng.uniform(0.55, 1.5, (len(walking) + 1, 3)).astype(np.float32)
-        ground = _ground(self, clip)
-        noises = [rng.normal(0, 2.0, (SIZE[1], SIZE[0], 3)).astype(np.int8) for _ in range(6)]
+        busy = replace(place, walkers=place.walkers * self.crowd)
+        walkers = {p.id: p for p in people(busy, self.seconds, rng)} if self.crowd else {}
+        tints = {number: rng.uniform(*_TINTS, 3).astype(np.float32) for number in walkers}
+        noises = [rng.normal(0, _NOISE, (SIZE[1], SIZE[0], 3)).astype(np.int8) for _ in range(6)]
+        ground = self._ground(cast)
         for number in range(round(self.seconds * self.fps)):
             now = number / self.fps
-            canvas = ground(now)
-            there = _paint(canvas, place, walking, cast, tints, now)
-            levels = canvas.astype(np.int16) + noises[int(rng.integers(6))]
-            yield now, np.clip(levels, 0, 255).astype(np.uint8), there
+            canvas, there = ground(now), []
+            for body in _bodies(place, walkers.values(), now):
+                figure = cast.figure(walkers[body.id], now, body.drift)
+                box = _stand(canvas, figure * (*tints[body.id], 1), body.box)
+                if box:
+                    there.append(There(body.id, box, body.visible))
+            for pillar, _ in place.pillars:
+                x1, y1, x2, y2 = (round(v * SIZE[n % 2]) for n, v in enumerate(pillar))
+                cv2.rectangle(canvas, (x1, y1), (x2, y2), (70, 74, 72), cv2.FILLED)
+            levels = canvas + noises[int(rng.integers(6))].astype(np.int16)
+            yield now, np.clip(levels, 0, 255).astype(np.uint8), tuple(there)
 
-
-def _ground(scene: FarScene, clip: Path):
-    if scene.ground == "clip":
-        still = cv2.resize(empty_room(clip), SIZE)
+    def _ground(self, cast: Cast) -> Callable[[float], Image]:
+        """The empty place at a moment, for each time a picture of its own."""
+        if self.ground is Ground.CLIP:
+            still = cast.room
+        elif self.place == "square":
+            painter = outdoor.Square(self.seconds, self.seed, people=0.0, buses=False)
+            return lambda now: np.asarray(cv2.resize(painter.paint(now), SIZE), np.uint8)
+        else:
+            draw, _ = places.PLACES[self.place]
+            still = draw(np.random.default_rng((self.seed, 3)))
+        still = np.asarray(cv2.resize(still, SIZE), np.uint8)
         return lambda now: still.copy()
-    if scene.place == "square":
-        painter = outdoor.Square(scene.seconds, scene.seed, people=0.0, buses=False)
-        return lambda now: cv2.resize(painter.paint(now), SIZE)
-    draw, _ = places.PLACES[scene.place]
-    still = cv2.resize(draw(np.random.default_rng((scene.seed, 3))), SIZE)
-    return lambda now: still.copy()
 
 
-def _paint(
-    canvas: Image,
-    place: Place,
-    walking: Sequence[Person],
-    cast: Cast,
-    tints: np.ndarray,
-    now: float,
-) -> tuple[There, ...]:
-    here = [person for person in walking if person.there(now)]
-    seen, later = bodies(place, here, now), bodies(place, here, now + 0.2)
-    ahead = dict(zip(later.ids, later.boxes.tolist(), strict=True))
-    by_id = {person.id: person for person in here}
-    rows = zip(seen.ids, seen.whole.tolist(), seen.visible.tolist(), strict=True)
-    there = []
-    for number, (x1, y1, x2, y2), visible in sorted(rows, key=lambda row: row[1][3]):
-        middle = (x1 + x2) / 2
-        then = ahead.get(number)
-        drift = ((then[0] + then[2]) / 2 - middle) / 0.2 if then else 0.0
-        figure = cast.figure(by_id[number], now, drift)
-        tall = max(round((y2 - y1) * SIZE[1]), 8)
-        wide = max(round(figure.shape[1] * tall / figure.shape[0]), 4)
-        small = np.asarray(cv2.resize(figure, (wide, tall), interpolation=cv2.INTER_AREA))
-        small = np.dstack([np.clip(small[..., :3] * tints[number % len(tints)], 0, 255), small[..., 3]])
-        left, top = round(middle * SIZE[0] - wide / 2), round(y2 * SIZE[1] - tall)
-        if 0 < left + wide and left < SIZE[0]:
-            shade(canvas, (middle * SIZE[0], y2 * SIZE[1]), wide, tall)
-        box = pasted(canvas, small, left, top)
-        if box:
-            there.append(There(number, box, visible))
-    for pillar, _ in place.pillars:
-        a, b, c, d = (round(v * SIZE[n % 2]) for n, v in enumerate(pillar))
-        cv2.rectangle(canvas, (a, b), (c, d), (70, 74, 72), cv2.FILLED)
-    return tuple(there)
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """Where somebody is, whole, and by how much of the width he goes to the right a second."""
+
+    id: int
+    box: Box
+    visible: float
+    drift: float
+
+
+def _bodies(place: Place, walkers: Iterable[Person], now: float) -> list[_Body]:
+    """Who is there at `now`, the nearest last."""
+    here = [person for person in walkers if person.there(now)]
+    seen, later = bodies(place, here, now), bodies(place, here, now + _SOON)
+    ahead = dict(zip(later.ids, later.whole.tolist(), strict=True))
+    found = []
+    for number, box, visible in zip(
+        seen.ids, seen.whole.tolist(), seen.visible.tolist(), strict=True
+    ):
+        drift = (ahead[number][0] - box[0]) / _SOON if number in ahead else 0.0
+        found.append(_Body(number, tuple(box), visible, drift))
+    return sorted(found, key=lambda body: body.box[3])
+
+
+def _stand(canvas: Image, figure: Layer, box: Box) -> Box | None:
+    """Paint `figure` as tall as `box`, in 0..1, at its middle; where it is to be seen."""
+    x, foot = (box[0] + box[2]) / 2 * SIZE[0], box[3] * SIZE[1]
+    tall = max(round((box[3] - box[1]) * SIZE[1]), 8)
+    wide = max(round(figure.shape[1] * tall / figure.shape[0]), 4)
+    small = np.asarray(cv2.resize(figure, (wide, tall), interpolation=cv2.INTER_AREA), np.float32)
+    small[..., :3] = np.clip(small[..., :3], 0, 255)
+    left, top = round(x - wide / 2), round(foot - tall)
+    if left + wide > 0 and left < SIZE[0]:
+        shade(canvas, (x, foot), wide, tall)
+    return pasted(canvas, small, left, top)
 
 
 def _cut_out(image: Image, empty: Image) -> Layer:

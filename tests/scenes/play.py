@@ -44,6 +44,8 @@ class Seer:
     rng: np.random.Generator
     bodies: tuple[Body, ...] = ()
     now: float = 0.0
+    locates: bool = False
+    """It knows of the picture as a whole only, not of a part of it."""
     _blind: dict[int, float] = field(default_factory=dict)
 
     def detect(self, image: Image, lap: Lap = no_lap) -> Detections:

@@ -27,6 +27,7 @@ from edge_runtime.inference.preprocess import Range, Resize
 NAME = "blazeface"
 RESIZE = Resize.LETTERBOX
 RANGE: Range | None = (-1.0, 1.0)
+LOCATES = True
 
 _OVERLAP = 0.3
 # For each number of anchors, the grids: cells along a side, and anchors in each cell.

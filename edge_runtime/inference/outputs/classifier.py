@@ -26,6 +26,7 @@ from edge_runtime.inference.preprocess import Range, Resize
 NAME = "classifier"
 RESIZE = Resize.STRETCH
 RANGE: Range | None = None
+LOCATES = False
 
 _WHOLE = np.array([[0, 0, 1, 1]], np.float32)
 

@@ -81,6 +81,9 @@ class OutputKind(Protocol):
     RANGE: Range | None
     """The real values of pixels 0 and 255 that such models expect, where that is one for all."""
 
+    LOCATES: bool
+    """Whether such models say where things are, not only what is in the picture."""
+
     def matches(self, outputs: ModelOutputs) -> bool:
         """Whether a model with such outputs is of this kind."""
         ...

@@ -26,6 +26,7 @@ from edge_runtime.inference.tflite_file import DetectionOp
 NAME = "ssd"
 RESIZE = Resize.STRETCH
 RANGE: Range | None = None
+LOCATES = True
 
 _BACKGROUND = frozenset({"background", "__background__", "???"})
 

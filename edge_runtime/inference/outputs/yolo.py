@@ -32,6 +32,7 @@ from edge_runtime.inference.preprocess import Range, Resize
 NAME = "yolo"
 RESIZE = Resize.LETTERBOX
 RANGE: Range | None = (0.0, 1.0)
+LOCATES = True
 
 _OVERLAP = 0.45
 

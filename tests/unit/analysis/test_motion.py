@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_runtime.analysis.motion import MotionGate, MotionSettings
+from edge_runtime.analysis.glance import Grey
+from edge_runtime.analysis.motion import MotionGate, MotionSettings, beside, spots
 from edge_runtime.frame import Frame, Image
 
 STEP = 0.1
@@ -85,3 +86,43 @@ def test_another_picture_size_is_a_change() -> None:
 def test_impossible_settings_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError):
         MotionSettings(**bad)  # type: ignore[arg-type]
+
+
+def test_something_small_that_moves_opens_the_gate_where_it_is_worth_it() -> None:
+    def small(x: int) -> Image:
+        picture = lobby()
+        picture[150:174, x : x + 8] = 20
+        return picture
+
+    pictures = [lobby()] * 20 + [small(4 * n) for n in range(10)]
+    for worth, expected in ((True, True), (False, False)):
+        gate = MotionGate(MotionSettings(area=0.01))
+        asked = []
+
+        def decide(moved: Grey, worth: bool = worth, asked: list[Grey] = asked) -> bool:
+            asked.append(moved.copy())
+            return worth
+
+        open_ = [
+            gate.step(Frame(picture, i * STEP, 0.0), settled=True, worth=decide)
+            for i, picture in enumerate(pictures)
+        ]
+        assert any(open_[20:]) == expected
+        assert all(np.count_nonzero(moved) for moved in asked)
+
+
+def test_spots_are_boxes_around_what_moves_together_in_pixels_of_the_frame() -> None:
+    moved = np.zeros((90, 160), np.uint8)
+    moved[20:30, 40:44] = moved[33:40, 40:44] = 255  # a body, of which a part seems not to move
+    moved[60, 100] = 255  # a single pixel is nothing
+    (box,) = spots(moved, (640, 360))
+    assert box == (160, 80, 176, 160)
+
+
+def test_what_moves_close_to_somebody_known_is_his() -> None:
+    moved = np.full((90, 160), 255, np.uint8)
+    rest = beside(moved, [(160.0, 80.0, 240.0, 280.0)], (640, 360))
+    assert not rest[20:70, 40:60].any()
+    assert rest[20:70, :20].all()
+    assert rest[:, 90:].all()
+    assert moved.all()

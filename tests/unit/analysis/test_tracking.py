@@ -318,3 +318,54 @@ def test_a_box_without_an_area_is_nothing() -> None:
 def test_durations_below_zero_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^confirm, doubt and patience are >= 0 seconds$"):
         TrackerSettings(patience=-1)
+
+
+def test_who_need_not_have_been_seen_goes_on_as_foretold_and_is_lost_after_a_while() -> None:
+    tracker = Tracker(TrackerSettings())
+    for i in range(10):
+        tracker.update(seen((100 + 10 * i, 0.9)), SIZE, 0.1 * i)
+    for i in range(10, 20):
+        tracker.update(seen(), SIZE, 0.1 * i, looked=lambda _: False)
+        (track,) = tracker.tracks
+        assert track.state is TrackState.CONFIRMED
+        assert track.last_seen == pytest.approx(0.9)
+        assert not tracker.settled
+    # A speed is forgotten over the seconds: 190 px if it were not.
+    assert 0.26 < track.box[0] < 0.29
+    assert track.box[2] - track.box[0] == pytest.approx(0.1)
+    for i in range(20, 30):
+        tracker.update(seen(), SIZE, 0.1 * i, looked=lambda _: False)
+    assert [t.state for t in tracker.tracks] == [TrackState.LOST]
+
+
+def test_who_was_looked_at_in_vain_is_lost_at_once_and_is_found_by_the_same_number() -> None:
+    tracker = Tracker(TrackerSettings())
+    for i in range(5):
+        tracker.update(seen((100, 0.9), (700, 0.9)), SIZE, 0.1 * i)
+    tracker.update(seen(), SIZE, 0.5, looked=lambda box: box[0] < 0.5)
+    assert [t.state for t in tracker.tracks] == [TrackState.LOST, TrackState.CONFIRMED]
+    tracker.update(seen((100, 0.9), (700, 0.9)), SIZE, 0.6, looked=lambda _: False)
+    assert [(t.id, t.state) for t in tracker.tracks] == [
+        (1, TrackState.CONFIRMED),
+        (2, TrackState.CONFIRMED),
+    ]
+
+
+def test_who_is_foretold_to_have_left_the_picture_is_not_waited_for() -> None:
+    tracker = Tracker(TrackerSettings())
+    for i in range(10):
+        tracker.update(seen((800 + 15 * i, 0.9)), SIZE, 0.1 * i)
+    for i in range(10, 16):
+        tracker.update(seen(), SIZE, 0.1 * i, looked=lambda _: False)
+    assert tracker.tracks == ()
+
+
+def test_all_who_are_followed_are_foretold_also_those_not_yet_believed() -> None:
+    tracker = Tracker(TrackerSettings())
+    for i in range(10):
+        tracker.update(seen((100 + 10 * i, 0.9)), SIZE, 0.1 * i)
+    tracker.update(seen((200, 0.9), (700, 0.9)), SIZE, 1.0)
+    walker, newcomer = tracker.foretold(1.2)
+    assert 0.21 < walker.box[0] < 0.23
+    assert newcomer.state is TrackState.TENTATIVE
+    assert newcomer.box[0] == pytest.approx(0.7)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time
 from itertools import repeat
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,15 +12,18 @@ from edge_runtime.alerts.alert import AlertState
 from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.analysis.motion import MotionGate, MotionSettings
 from edge_runtime.analysis.tracking import Tracker, TrackerSettings
+from edge_runtime.config import CameraConfig, PresenceConfig
 from edge_runtime.detections import Detections
 from edge_runtime.frame import Frame, Image
 from edge_runtime.inference.engine import InvokeError
+from edge_runtime.inference.model import ModelSettings
 from edge_runtime.rules.camera_health import CameraHealth, HealthSettings
 from edge_runtime.rules.incidents import Timing
 from edge_runtime.rules.presence import presence
 from edge_runtime.rules.rule import Rule
 from edge_runtime.rules.schedule import Schedule
 from edge_runtime.rules.watch import Watch
+from edge_runtime.service import wiring
 from edge_runtime.service.pipeline import Analysed, Pipeline
 from edge_runtime.timing import Lap, Stage, no_lap
 from edge_runtime.tracks import TrackState
@@ -188,3 +192,76 @@ def test_a_pipeline_without_camera_health_tells_nothing_of_the_camera() -> None:
     _, pipeline, _ = play((1, NOBODY))
     assert pipeline.idle(100.0, WALL + 100) == []
     assert pipeline.conditions == ()
+
+
+class Shortsighted:
+    """Sees what is white and as tall as a fifth of what it is shown; knows how tall that was."""
+
+    def __init__(self, locates: bool) -> None:
+        self.locates = locates
+        self.shown: list[int] = []
+
+    def detect(self, image: Image, lap: Lap = no_lap) -> Detections:
+        self.shown.append(image.shape[0])
+        rows, columns = np.nonzero(image[..., 0] > 200)
+        if not len(rows) or np.ptp(rows) + 1 < image.shape[0] / 5:
+            return Detections.none(("person",))
+        box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        return Detections(
+            np.array([box], np.float32), np.array([0.9], np.float32), np.zeros(1, np.int32),
+            ("person",),
+        )  # fmt: skip
+
+
+def walk(seconds: float, tall: int = 40, numbers: int = 1) -> Iterator[Frame]:
+    """Somebody `tall` pixels tall crosses a grey picture; of `numbers` frames one arrives."""
+    for n in range(round(seconds * FPS)):
+        image = np.full((360, 640, 3), 90, np.uint8)
+        x = 40 + 5 * n
+        image[200 - tall : 200, x : x + tall // 3] = 255
+        yield Frame(image, n / FPS, WALL + n / FPS, n * numbers)
+
+
+def closer_pipeline(rate: float, *, locates: bool = True) -> tuple[Pipeline, Shortsighted]:
+    detector = Shortsighted(locates)
+    camera = CameraConfig.model_validate({"name": "cam", "source": "cam.mp4", "closer_looks": rate})
+    model = ModelSettings(Path("model.tflite"), labels=("person",))
+    rules = (PresenceConfig(kind="presence"),)
+    return wiring.pipeline(camera, rules, model, detector), detector
+
+
+def test_somebody_far_away_is_seen_by_closer_looks_only() -> None:
+    for rate, expected in ((10.0, [AlertState.STARTED]), (0.0, [])):
+        pipeline, detector = closer_pipeline(rate)
+        steps = [pipeline.step(frame) for frame in walk(6)]
+        assert [state for state, _ in told(steps)] == expected
+        assert bool(rate) == any(each.closer for each in steps)
+        assert len(detector.shown) == sum(each.looked + (each.closer is not None) for each in steps)
+        assert {t.id for each in steps for t in each.tracks} == ({1} if rate else set())
+
+
+def test_somebody_near_is_not_looked_at_twice() -> None:
+    pipeline, detector = closer_pipeline(10.0)
+    steps = [pipeline.step(frame) for frame in walk(6, tall=180)]
+    assert [state for state, _ in told(steps)] == [AlertState.STARTED]
+    assert set(detector.shown[1:]) == {360}
+
+
+def test_closer_looks_are_given_up_where_frames_are_dropped() -> None:
+    pipeline, detector = closer_pipeline(10.0)
+    steps = [pipeline.step(frame) for frame in walk(6, numbers=2)]
+    assert not any(each.closer for each in steps[10:])
+    assert set(detector.shown[20:]) == {360}
+
+
+def test_a_model_that_does_not_say_where_is_shown_whole_frames_only() -> None:
+    pipeline, detector = closer_pipeline(10.0, locates=False)
+    assert not any(pipeline.step(frame).closer for frame in walk(3))
+    assert set(detector.shown) == {360}
+
+
+def test_the_same_frames_give_the_same_closer_looks() -> None:
+    first, second = closer_pipeline(4.0)[0], closer_pipeline(4.0)[0]
+    regions = [first.step(frame).closer for frame in walk(4)]
+    assert any(regions)
+    assert regions == [second.step(frame).closer for frame in walk(4)]
