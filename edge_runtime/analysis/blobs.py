@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
+from edge_runtime.analysis.planes import Mask
+
 PixelBox = tuple[int, int, int, int]
 """x1, y1, x2, y2 in pixels."""
 
@@ -67,12 +67,6 @@ def blobs(changed: Mask, least: float, most: float) -> list[Blob]:
 def part_of(box: PixelBox) -> tuple[slice, slice]:
     """`box` as a part of an array."""
     return slice(box[1], box[3]), slice(box[0], box[2])
-
-
-def grown(mask: Mask, pixels: int) -> Mask:
-    """`mask` and what is so near to it."""
-    kernel = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
-    return np.asarray(cv2.dilate(mask.view(np.uint8), kernel)).view(np.bool_)
 
 
 def overlap(a: PixelBox, b: PixelBox) -> bool:

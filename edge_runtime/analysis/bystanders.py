@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.analysis.blobs import Blob, Mask, PixelBox
+from edge_runtime.analysis.blobs import Blob, PixelBox
+from edge_runtime.analysis.planes import Mask
 from edge_runtime.tracks import Box, Track, TrackState
 
 _MARGIN = 0.08

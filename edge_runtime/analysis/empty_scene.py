@@ -10,15 +10,11 @@ from math import exp
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from edge_runtime.analysis.blobs import Mask
 from edge_runtime.analysis.lighting import pattern
 from edge_runtime.analysis.outlines import Picture
+from edge_runtime.analysis.planes import Bytes, Mask, Plane
 from edge_runtime.frame import Image
-
-Plane = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 
 WIDTH = 320
 """How wide the picture is made: a bag of 15 pixels in 640 has 7 left."""

@@ -17,10 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
-Colours = NDArray[np.float32]
-"""H x W x 3, in levels of 0..255."""
-Plane = NDArray[np.float32]
+from edge_runtime.analysis.planes import Colours, Mask, Plane, grown, worn
 
 _DARKEST, _BRIGHTEST = 0.3, 2.8
 """How much light there may be, by that of before; what is darker still is rather a black thing."""
@@ -47,7 +44,6 @@ _CORE = 0.35
 """The part of a place that counts as its inside, at least."""
 _NOISE = 0.6, 0.6, 0.8, 1.0
 """How much of a camera's noise is in the pattern one pixel from the border, two …"""
-_KERNEL = np.ones((3, 3), np.uint8)
 
 
 class Lighting(StrEnum):
@@ -61,15 +57,13 @@ class Lighting(StrEnum):
     """Something else."""
 
 
-def lighting(
-    now: Colours, before: Colours, mask: NDArray[np.uint8], noise: float, *, visited: bool
-) -> Lighting:
+def lighting(now: Colours, before: Colours, mask: Mask, noise: float, *, visited: bool) -> Lighting:
     """What has changed at `mask`.
 
     Args:
         now: the picture, with a margin around the place.
         before: the same part of the empty scene.
-        mask: 1 where it has changed, H x W.
+        mask: where it has changed, H x W.
         noise: how strong the pattern of the camera's noise is, in levels, as `pattern` sees it.
         visited: whether somebody may have put something there: then the pattern has to be clearer.
     """
@@ -94,15 +88,14 @@ def pattern(levels: Plane, deep: int = 4) -> Plane:
     return np.asarray(levels - cv2.blur(levels, (size, size)), np.float32)
 
 
-def _inner(mask: NDArray[np.uint8]) -> tuple[int, Mask]:
+def _inner(mask: Mask) -> tuple[int, Mask]:
     """`mask` without its border, and how broad a border: as broad as the place allows."""
     least = max(_FEW, _CORE * np.count_nonzero(mask))
     for deep in range(len(_NOISE), 0, -1):
-        inner = cv2.erode(mask, _KERNEL, iterations=deep, borderType=cv2.BORDER_CONSTANT,
-                          borderValue=0)  # fmt: skip
+        inner = worn(mask, deep)
         if np.count_nonzero(inner) >= least:
-            return deep, inner.astype(np.bool_)
-    return 1, mask.astype(np.bool_)
+            return deep, inner
+    return 1, mask
 
 
 def _gains(now: Colours, before: Colours, inside: Mask) -> NDArray[np.float64]:
@@ -125,12 +118,12 @@ def _rest(here: Plane, lit: Plane, inside: Mask, deep: int, noise: float) -> flo
     return float(np.abs(now - expected).mean()) / both
 
 
-def _lit(now: Colours, before: Colours, mask: NDArray[np.uint8]) -> tuple[Colours, bool]:
+def _lit(now: Colours, before: Colours, mask: Mask) -> tuple[Colours, bool]:
     """`before` with that light, within a border of one softness, that explains `now` best.
 
     And whether it does.
     """
-    near = cv2.dilate(mask, _KERNEL).astype(np.bool_)
+    near = grown(mask, 1)
     seen, known = now[near], before[near]
     part = _lit_part(now, before, mask, near)
     best, least = before, np.inf
@@ -144,13 +137,13 @@ def _lit(now: Colours, before: Colours, mask: NDArray[np.uint8]) -> tuple[Colour
     return best.astype(np.float32), least <= max(_LIT_LEVELS, _LIT_SHARE * _rms(seen - known))
 
 
-def _lit_part(now: Colours, before: Colours, mask: NDArray[np.uint8], near: Mask) -> Plane:
+def _lit_part(now: Colours, before: Colours, mask: Mask, near: Mask) -> Plane:
     """Where more than half of the change of the light is: 1.0, elsewhere 0.0, H x W.
 
     What differs by a fixed number of levels reaches further out where the shadow is deeper.
     """
     ratio = now.mean(axis=2) / np.maximum(before.mean(axis=2), 4.0)
-    gain = float(np.median(ratio[mask > 0])) - 1
+    gain = float(np.median(ratio[mask])) - 1
     if abs(gain) < _LEAST_GAIN:
         return mask.astype(np.float32)
     part = cv2.blur((ratio - 1) / gain, (3, 3)) > 0.5

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.analysis.lighting import Lighting, lighting
-
-Plane = NDArray[np.float32]
+from edge_runtime.analysis.planes import Colours, Mask, Plane, grown
 
 _PAD = 5
 """Pixels around a blob that are looked at, too."""
@@ -22,7 +21,6 @@ _SHARP = 0.12
 """The part of the change that happens from one pixel to the next there."""
 _CLEARER = 2.0
 """By how much an outline has to be clearer in one picture than in the other."""
-_KERNEL = np.ones((3, 3), np.uint8)
 
 
 class Verdict(StrEnum):
@@ -55,7 +53,7 @@ def judge(
     now: Picture,
     before: Picture,
     box: tuple[int, int, int, int],
-    blob: NDArray[np.bool_],
+    blob: Mask,
     *,
     noise: float,
     visited: bool,
@@ -77,7 +75,7 @@ def judge(
     rows = slice(y1 - top, min(y2 + _PAD, height))
     columns = slice(x1 - left, min(x2 + _PAD, width))
     here, there = (each.colours[rows, columns].astype(np.float32) for each in (now, before))
-    mask = np.zeros(here.shape[:2], np.uint8)
+    mask = np.zeros(here.shape[:2], np.bool_)
     mask[top : top + y2 - y1, left : left + x2 - x1] = blob
     light = lighting(here, there, mask, noise, visited=visited)
     if light is Lighting.LIGHT or (light is Lighting.PERHAPS and not visited):
@@ -91,7 +89,7 @@ def judge(
     return Judgement(verdict, max(came, went) / (max(came, 0.0) + max(went, 0.0)))
 
 
-def _steps(here: Plane, there: Plane, mask: NDArray[np.uint8]) -> tuple[float, float, float]:
+def _steps(here: Colours, there: Colours, mask: Mask) -> tuple[float, float, float]:
     """How much of the step across the outline is in the picture of now, and of before.
 
     And by how much both differ within it.
@@ -100,10 +98,9 @@ def _steps(here: Plane, there: Plane, mask: NDArray[np.uint8]) -> tuple[float, f
     in both, as the pattern of a floor does, is nobody's edge. Of the three colours the one counts
     in which the difference is largest.
     """
-    inside = mask.astype(np.bool_)
-    changes = np.abs((here - there)[inside].mean(axis=0))
+    changes = np.abs((here - there)[mask].mean(axis=0))
     colour = int(changes.argmax())
-    outline = (cv2.dilate(mask, _KERNEL) - cv2.erode(mask, _KERNEL)).astype(np.bool_)
+    outline = grown(mask, 1) & grown(~mask, 1)
     inwards = _gradient(np.asarray(cv2.blur(mask.astype(np.float32), (3, 3)), np.float32))
     length = np.maximum(np.hypot(*inwards), 1e-6)
     now, before = (

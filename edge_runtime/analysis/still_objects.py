@@ -24,10 +24,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.analysis.blobs import Blob, Mask, PixelBox, blobs, grown, overlap, part_of
+from edge_runtime.analysis.blobs import Blob, PixelBox, blobs, overlap, part_of
 from edge_runtime.analysis.bystanders import Bystanders
 from edge_runtime.analysis.empty_scene import EmptyScene, shrunk
 from edge_runtime.analysis.outlines import Judgement, Picture, Verdict, judge
+from edge_runtime.analysis.planes import Mask, grown
 from edge_runtime.frame import Frame
 from edge_runtime.scene import Change, StillObject
 from edge_runtime.tracks import Track

@@ -31,7 +31,7 @@ def judged(
 ) -> Lighting:
     rng = np.random.default_rng(9)
     noisy = now + cv2.blur(rng.normal(0, 1.2, now.shape).astype(np.float32), (3, 3))
-    mask = (np.abs(now - before).max(axis=2) > 12).astype(np.uint8)
+    mask = np.abs(now - before).max(axis=2) > 12
     return lighting(noisy, before, mask, NOISE, visited=visited)
 
 
