@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.analysis.blobs import Blob, PixelBox, blobs, overlap, part_of
 from edge_runtime.analysis.bystanders import Bystanders
+from edge_runtime.analysis.displacement import is_displaced
 from edge_runtime.analysis.empty_scene import EmptyScene, shrunk
 from edge_runtime.analysis.outlines import Judgement, Picture, Verdict, judge
 from edge_runtime.analysis.planes import Mask, grown
@@ -49,9 +50,14 @@ _NEAR, _GAP = 0.5, 4
 """Things so near to each other, by the size of the larger one or in pixels, may be one."""
 _MORE = 1.5
 """What comes into view near a thing is a part of it, if it is not so many times larger."""
-_MOVED_SECONDS, _ALIKE = 5.0, 24.0
-"""What vanishes within so many seconds of what appears near it, in the same colours up to so many
-levels, has been moved."""
+_TOGETHER = 1.5
+"""What changes beside a thing within so many seconds of it is its shadow."""
+_MOVED_SECONDS, _SHIFT = 20.0, 1.5
+"""For so long it is looked whether a thing was only moved, and by how much, by its size."""
+_RESTLESS = 0.2
+"""A piece waits while so much of what is around it has changed, but does not keep still yet."""
+_UNLIKE, _OTHER = 36.0, 0.5
+"""Where so much of a thing looks different by so many levels, there is something else."""
 _LONGEST_BEFORE = 60.0
 """Seconds before it was found since which a thing may have been there."""
 _LOOKS = 3
@@ -99,7 +105,7 @@ class _Thing:
         since: when it began to keep still.
         last: when it was there last.
         sure: as in `StillObject`.
-        colour: what it looks like on average: blue, green, red.
+        looks: what is to be seen at its box.
         hidden: whether nothing of it was to be seen at the latest look.
     """
 
@@ -109,7 +115,7 @@ class _Thing:
     since: float
     last: float
     sure: float
-    colour: NDArray[np.float32]
+    looks: NDArray[np.float32]
     hidden: bool = False
 
     def __post_init__(self) -> None:
@@ -118,19 +124,32 @@ class _Thing:
         x, y, wide, high = cv2.boundingRect(self.mask.view(np.uint8))
         self.box: PixelBox = x, y, x + wide, y + high
 
-    def add(self, part: _Thing) -> None:
+    def add(self, part: _Thing, picture: Picture) -> None:
         """`part` of it was hidden so far."""
         self.mask |= part.mask
         self.__post_init__()
+        self.looks = picture.colours[part_of(self.box)].astype(np.float32)
 
-    def look(self, changed: Mask, people: Mask, now: float) -> None:
-        """Whether it is there at `now`, as far as can be seen."""
+    def look(self, look: _Look, still: Mask) -> None:
+        """Whether it is there, as far as can be seen."""
         where = part_of(self.box)
         own = self.mask[where]
-        seen = np.count_nonzero(changed[where] & own) >= _THERE * self.area
+        shown = look.changed[where] & own
+        same = shown & self._is_alike(look.picture.colours[where], shown)
+        # What is something else hides it as long as it moves; then it has taken its place.
+        hidden = (look.people[where] & own) | (shown & ~same & ~still[where])
+        seen = np.count_nonzero(same) >= _THERE * self.area
         self.hidden = not seen
-        if seen or np.count_nonzero(people[where] & own) >= _COVERED * self.area:
-            self.last = now
+        if seen or np.count_nonzero(hidden) >= _COVERED * self.area:
+            self.last = look.now
+
+    def _is_alike(self, colours: NDArray[np.uint8], shown: Mask) -> Mask:
+        """Which pixels look as they did, in the light of now."""
+        if not shown.any():
+            return shown
+        gain = np.median((colours[shown] + 2.0) / (self.looks[shown] + 2.0))
+        apart = np.abs(colours - self.looks * np.float32(np.clip(gain, 0.4, 2.5))).max(axis=2)
+        return np.asarray(apart <= _UNLIKE, np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +244,15 @@ class _Watch:
         kept = np.zeros(self.shape, np.bool_)
         least, most = (part * kept.size for part in (self._settings.smallest,
                                                      self._settings.largest))  # fmt: skip
-        still = look.changed & ~found & (self._scene.still >= _STILL_SECONDS)
+        new = look.changed & ~found
+        still = new & (self._scene.still >= _STILL_SECONDS)
+        restless = new & ~still
         doubts: list[_Doubt] = []
         for blob in blobs(still, least, most):
             if self._people.is_one(blob.box):
                 kept[blob.where] = True
+            elif _grows(blob, restless):
+                kept[blob.where] |= blob.mask
             elif doubt := self._doubt(look, blob):
                 doubts.append(doubt)
                 if doubt.verdict is Verdict.LIGHT and self._people.is_beside(blob):
@@ -269,14 +292,10 @@ class _Watch:
         """A thing is there; or more of one that was hidden in part, or one was only moved."""
         change = _CHANGES[judgement.verdict]
         mask = blob.spread(self.shape)
-        shows = look.picture if change is Change.APPEARED else self._scene.picture
-        colour = shows.colours[mask].mean(axis=0)
-        new = _Thing(self.last_id + 1, change, mask, since, look.now, judgement.sure, colour)
+        looks = look.picture.colours[blob.where].astype(np.float32)
+        new = _Thing(self.last_id + 1, change, mask, since, look.now, judgement.sure, looks)
         if whole := next((t for t in self._things if _is_part(new, t)), None):
-            whole.add(new)
-        elif moved := next((t for t in self._things if _is_moved(new, t)), None):
-            self._things.remove(moved)
-            self._scene.accept(look.picture, moved.around | new.around)
+            whole.add(new, look.picture)
         else:
             self.last_id = new.id
             self._things.append(new)
@@ -285,12 +304,23 @@ class _Watch:
         """Forget the things that are there no more, or for so long that they belong there."""
         left: list[_Thing] = []
         for thing in self._things:
-            thing.look(look.changed, look.people, look.now)
-            if look.now - thing.since > self._settings.memory:
+            thing.look(look, self._scene.still >= _STILL_SECONDS)
+            if look.now - thing.since <= _MOVED_SECONDS and self._is_displaced(thing, look.picture):
+                self._scene.accept(look.picture, thing.around)
+            elif look.now - thing.since > self._settings.memory:
                 self._scene.known[part_of(thing.box)] = False
             elif look.now - thing.last <= _GONE_SECONDS:
                 left.append(thing)
         self._things = left
+
+    def _is_displaced(self, thing: _Thing, picture: Picture) -> bool:
+        """Whether it was only moved."""
+        shows, other = picture.colours, self._scene.picture.colours
+        if thing.change is Change.VANISHED:
+            shows, other = other, shows
+        x1, y1, x2, y2 = thing.box
+        reach = max(round(_SHIFT * max(x2 - x1, y2 - y1)), _GAP)
+        return is_displaced(shows, other, thing.box, thing.mask[part_of(thing.box)], reach)
 
     def _new_light(self, picture: Picture, free: Mask) -> None:
         """So much has changed that it is the light, or the camera: learn the scene anew."""
@@ -311,18 +341,29 @@ class _Watch:
         )
 
 
-def _is_moved(one: _Thing, other: _Thing) -> bool:
-    """Whether what vanished at the one place is what appeared at the other, beside it."""
-    if one.change is other.change or abs(one.since - other.since) > _MOVED_SECONDS:
-        return False
-    alike = float(np.abs(one.colour - other.colour).max()) <= _ALIKE
-    return alike and _are_near(one, other)
+def _grows(blob: Blob, restless: Mask) -> bool:
+    """Whether it is a piece of something of which more has come to rest only now."""
+    x1, y1, x2, y2 = blob.box
+    height, width = restless.shape
+    box = (
+        max(x1 - _AROUND, 0),
+        max(y1 - _AROUND, 0),
+        min(x2 + _AROUND, width),
+        min(y2 + _AROUND, height),
+    )
+    own = np.zeros((box[3] - box[1], box[2] - box[0]), np.bool_)
+    own[y1 - box[1] : y2 - box[1], x1 - box[0] : x2 - box[0]] = blob.mask
+    ring = grown(own, _AROUND) & ~own
+    return bool(
+        np.count_nonzero(ring & restless[part_of(box)]) > _RESTLESS * np.count_nonzero(ring)
+    )
 
 
 def _is_part(new: _Thing, thing: _Thing) -> bool:
-    """Whether `new` is more of `thing`: the rest was hidden, or is as bright as the floor."""
+    """Whether `new` is more of `thing`: it was hidden, is as bright as the floor, or its shadow."""
     small = new.area <= _MORE * thing.area
-    return new.change is thing.change and small and _are_near(new, thing)
+    same = new.change is thing.change or abs(new.since - thing.since) <= _TOGETHER
+    return same and small and _are_near(new, thing)
 
 
 def _are_near(one: _Thing, other: _Thing) -> bool:
