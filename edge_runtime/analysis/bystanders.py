@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.analysis.blobs import Blob, PixelBox
+from edge_runtime.analysis.blobs import Blob, PixelBox, part_of
 from edge_runtime.analysis.planes import Mask
 from edge_runtime.tracks import Box, Track, TrackState
 
@@ -77,9 +77,9 @@ class Bystanders:
             mask[self._pixels(_enlarged(box))] = True
         return mask
 
-    def is_beside(self, blob: Blob) -> bool:
-        """Whether somebody is beside `blob`: what has changed may be that person's shadow."""
-        return bool((self._visited[blob.where] == self._now).any())
+    def is_beside(self, box: PixelBox) -> bool:
+        """Whether somebody is beside `box`: what has changed may be that person's shadow."""
+        return bool((self._visited[part_of(box)] == self._now).any())
 
     def was_beside(self, blob: Blob, since: float) -> bool:
         """Whether somebody may have put down what keeps still `since` then."""

@@ -43,21 +43,24 @@ _LONGEST_STEP = 2.0
 _NEW_LIGHT, _SETTLED_SECONDS, _SETTLED = 0.4, 1.0, 0.8
 """From this part of the picture on, a change is one of the light or of the camera; it is learned
 when so much of the picture has been still for so long."""
-_GONE_SECONDS = 1.5
+_GONE_SECONDS, _GONE = 1.5, 0.2
+"""After so long it is not there any more; if no more of its place than this has changed, it is as
+empty as before."""
 _COVERED, _THERE = 0.3, 0.4
 """A thing is still there while so much of it is hidden by people, or so much is to be seen."""
 _NEAR, _GAP = 0.5, 4
 """Things so near to each other, by the size of the larger one or in pixels, may be one."""
 _MORE = 1.5
 """What comes into view near a thing is a part of it, if it is not so many times larger."""
-_TOGETHER = 1.5
-"""What changes beside a thing within so many seconds of it is its shadow."""
+_TOGETHER, _IN_PIECES = 1.5, 10.0
+"""What changes beside a thing within so many seconds of it is its shadow; what comes as it does, or
+goes, within so many seconds is more of it, also where it is larger."""
 _MOVED_SECONDS, _SHIFT = 20.0, 1.5
 """For so long it is looked whether a thing was only moved, and by how much, by its size."""
 _RESTLESS = 0.2
 """A piece waits while so much of what is around it has changed, but does not keep still yet."""
-_UNLIKE, _OTHER = 36.0, 0.5
-"""Where so much of a thing looks different by so many levels, there is something else."""
+_UNLIKE = 36.0
+"""By so many levels a pixel of a thing that is still there looks different at most."""
 _LONGEST_BEFORE = 60.0
 """Seconds before it was found since which a thing may have been there."""
 _LOOKS = 3
@@ -255,7 +258,7 @@ class _Watch:
                 kept[blob.where] |= blob.mask
             elif doubt := self._doubt(look, blob):
                 doubts.append(doubt)
-                if doubt.verdict is Verdict.LIGHT and self._people.is_beside(blob):
+                if doubt.verdict is Verdict.LIGHT and self._people.is_beside(blob.box):
                     kept[blob.where] = True
         self._doubts = doubts
         return kept
@@ -271,6 +274,7 @@ class _Watch:
             blob.mask,
             noise=scene.noise,
             visited=self._people.was_beside(blob, since),
+            beside=self._people.is_beside(blob.box),
         )
         verdict = judgement.verdict
         if verdict in _CHANGES and not blob.is_compact():
@@ -283,8 +287,8 @@ class _Watch:
             self._begin(look, judgement, blob, max(since, look.now - _LONGEST_BEFORE))
             return None
         patience = _PATIENCE.get(verdict, looks + 1)
-        if looks >= patience and not self._people.is_beside(blob):
-            scene.accept(look.picture, grown(blob.spread(self.shape), _AROUND))
+        if looks >= patience and not self._people.is_beside(blob.box):
+            scene.accept(look.picture, grown(blob.spread(self.shape), _AROUND) & ~look.people)
             return None
         return _Doubt(blob.box, verdict, looks)
 
@@ -305,17 +309,23 @@ class _Watch:
         left: list[_Thing] = []
         for thing in self._things:
             thing.look(look, self._scene.still >= _STILL_SECONDS)
-            if look.now - thing.since <= _MOVED_SECONDS and self._is_displaced(thing, look.picture):
-                self._scene.accept(look.picture, thing.around)
+            if look.now - thing.since <= _MOVED_SECONDS and self._is_displaced(thing, look):
+                self._scene.accept(look.picture, thing.around & ~look.people)
             elif look.now - thing.since > self._settings.memory:
                 self._scene.known[part_of(thing.box)] = False
             elif look.now - thing.last <= _GONE_SECONDS:
                 left.append(thing)
+            elif np.count_nonzero(look.changed & thing.mask) <= _GONE * thing.area:
+                # What has been learned of it and of its shadow around it has gone, too.
+                rim = grown(thing.mask, 2 * _AROUND) & ~thing.mask & ~look.people
+                self._scene.accept(look.picture, rim)
         self._things = left
 
-    def _is_displaced(self, thing: _Thing, picture: Picture) -> bool:
-        """Whether it was only moved."""
-        shows, other = picture.colours, self._scene.picture.colours
+    def _is_displaced(self, thing: _Thing, look: _Look) -> bool:
+        """Whether it was only moved; what moves with somebody's steps is that person's shadow."""
+        if thing.hidden or self._people.is_beside(thing.box):
+            return False
+        shows, other = look.picture.colours, self._scene.picture.colours
         if thing.change is Change.VANISHED:
             shows, other = other, shows
         x1, y1, x2, y2 = thing.box
@@ -361,9 +371,11 @@ def _grows(blob: Blob, restless: Mask) -> bool:
 
 def _is_part(new: _Thing, thing: _Thing) -> bool:
     """Whether `new` is more of `thing`: it was hidden, is as bright as the floor, or its shadow."""
+    apart = abs(new.since - thing.since)
     small = new.area <= _MORE * thing.area
-    same = new.change is thing.change or abs(new.since - thing.since) <= _TOGETHER
-    return same and small and _are_near(new, thing)
+    whole = new.change is thing.change and (small or apart <= _IN_PIECES)
+    shadow = small and apart <= _TOGETHER
+    return (whole or shadow) and _are_near(new, thing)
 
 
 def _are_near(one: _Thing, other: _Thing) -> bool:
