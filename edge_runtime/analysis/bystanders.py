@@ -6,7 +6,7 @@ thought to be there still, until the place looks empty.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ _INSIDE, _WAIST = 0.7, 0.6
 _EMPTY, _FREE = 0.9, 0.5
 """When so much of a place looks empty, of which so much at least is to be seen, nobody is there."""
 _GHOST_SECONDS = 300.0
+_BROKE_OFF, _ON = 1.5, 3.0
+"""Who is seen first at most so many seconds before somebody else was lost, and within so many
+heights, may be that one."""
 
 
 class Bystanders:
@@ -41,25 +44,32 @@ class Bystanders:
         self._visited: NDArray[np.float64] = np.full(shape, -np.inf)
         self._now = 0.0
 
-    def step(self, tracks: tuple[Track, ...], now: float) -> Mask:
-        """Where somebody is at `now`, H x W; who was lost is not among them."""
-        self._now = now
+    def where(self, tracks: Iterable[Track]) -> Mask:
+        """Where `tracks` are, H x W."""
         people = np.zeros(self._shape, np.bool_)
         for track in tracks:
             people[self._pixels(_enlarged(track.box))] = True
-        seen = {t.id: t.box for t in tracks if t.state is TrackState.CONFIRMED}
+        return people
+
+    def step(self, tracks: tuple[Track, ...], now: float) -> None:
+        """These are there at `now`."""
+        self._now = now
+        here = [t for t in tracks if t.state is TrackState.CONFIRMED]
+        seen = {t.id: t.box for t in here}
+        new = [t for t in here if t.id not in self._seen and t.id not in self._lost]
         for track_id, box in self._seen.items():
             if track_id not in seen and not _at_edge(box):
                 self._lost[track_id] = box, now
         self._lost = {
             track: (box, at)
             for track, (box, at) in self._lost.items()
-            if track not in seen and now - at <= _GHOST_SECONDS
+            if track not in seen
+            and now - at <= _GHOST_SECONDS
+            and not (track < 0 and any(self._went_on(box, at, t) for t in new))
         }
         self._seen = seen
         for box in (*(t.box for t in tracks), *self._places()):
             self._visited[self._pixels(self._reach(box))] = now
-        return people
 
     def forget_those_gone(self, free: Mask, away: Mask) -> None:
         """Who was lost is gone when of the place all that is `free` to be seen is not `away`."""
@@ -104,6 +114,13 @@ class Bystanders:
             if common >= _PERSON_SIZED * (a2 - a1) * (b2 - b1):
                 return True
         return False
+
+    def _went_on(self, box: Box, at: float, track: Track) -> bool:
+        """Whether `track` is who passed undetected, was lost in `box` at `at`, and walks on."""
+        tall = box[3] - box[1]
+        across = abs(track.box[0] + track.box[2] - box[0] - box[2]) / 2 * self._aspect
+        down = abs(track.box[3] - box[3])
+        return track.first_seen >= at - _BROKE_OFF and max(across, down) <= _ON * tall
 
     def _places(self) -> Iterator[Box]:
         return (box for box, _ in self._lost.values())

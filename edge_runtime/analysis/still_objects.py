@@ -29,6 +29,7 @@ from edge_runtime.analysis.bystanders import Bystanders
 from edge_runtime.analysis.displacement import is_displaced
 from edge_runtime.analysis.empty_scene import EmptyScene, shrunk
 from edge_runtime.analysis.outlines import Judgement, Picture, Verdict, judge
+from edge_runtime.analysis.passers import Passers
 from edge_runtime.analysis.planes import Mask, grown
 from edge_runtime.frame import Frame
 from edge_runtime.scene import Change, StillObject
@@ -184,6 +185,11 @@ class StillObjects:
         self._last_id = 0
         self._told: tuple[StillObject, ...] = ()
 
+    @property
+    def passers(self) -> tuple[Track, ...]:
+        """Who passes through undetected, after the latest frame; see `Scene`."""
+        return self._watch.passers if self._watch else ()
+
     def step(self, frame: Frame, tracks: Iterable[Track]) -> tuple[StillObject, ...]:
         """What is there by now; frames come in the order of their timestamps."""
         now = frame.timestamp
@@ -212,6 +218,8 @@ class _Watch:
         self._settings = settings
         self._scene = EmptyScene(picture)
         self._people = Bystanders(self.shape, aspect)
+        self._passing = Passers(self.shape, aspect)
+        self.passers: tuple[Track, ...] = ()
         self._things: list[_Thing] = []
         self._doubts: list[_Doubt] = []
 
@@ -219,13 +227,16 @@ class _Watch:
         self, picture: Picture, tracks: tuple[Track, ...], now: float, elapsed: float
     ) -> tuple[StillObject, ...]:
         """One look, `elapsed` seconds after the last: compare, decide, learn."""
-        scene = self._scene
-        people = self._people.step(tracks, now)
+        scene, found = self._scene, self._found()
+        people = self._people.where(tracks)
         scene.watch(picture, people, elapsed)
         free = scene.known & ~people
         away = scene.compare(picture, free, elapsed) > self._settings.level
+        self.passers = self._passing.step(away & free & ~found, scene.still, tracks, now)
+        self._people.step((*tracks, *self.passers), now)
+        people |= self._people.where(self.passers)
+        free &= ~people
         look = _Look(now, picture, people, away & free)
-        found = self._found()
         self._people.forget_those_gone(free & ~found, away)
         if np.count_nonzero(look.changed) > _NEW_LIGHT * np.count_nonzero(free):
             self._new_light(picture, free & ~found)

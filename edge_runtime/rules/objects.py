@@ -146,7 +146,10 @@ def objects(watch: Watch, kind: str, timing: Timing = TIMING, *, reach: float = 
 
     def claims(scene: Scene) -> dict[Hashable, Claim]:
         things = [thing for thing in scene.still if _counts(watch, kind, thing)]
-        people = tuple(t for t in scene.tracks if t.label in watch.labels and _is_there(t))
+        people = (
+            *(t for t in scene.tracks if t.label in watch.labels and _is_there(t)),
+            *scene.passers,
+        )
         owners.remember(people, scene.timestamp)
         found: dict[Hashable, Claim] = {}
         for thing in things:

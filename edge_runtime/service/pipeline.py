@@ -138,6 +138,7 @@ class Pipeline:
             frame.wall_time,
             tracks,
             still=self._things.step(frame, tracks) if self._things else (),
+            passers=self._things.passers if self._things else (),
             faces=self._faces.step(frame, tracks) if self._faces else {},
             aspect=frame.width / frame.height,
         )
