@@ -78,12 +78,16 @@ class EmptyScene:
         self._expected: Bytes = np.empty((*shape, 3), np.uint8)
 
     def watch(self, picture: Picture, people: Mask, elapsed: float) -> None:
-        """Count for each pixel how long it has kept still; behind people the count stands."""
-        colours = picture.colours
-        moved = self._apart(colours, self._recent) > _MOVED
-        self.still += np.float32(elapsed) * ~(moved | people)
+        """Count for each pixel how long it has kept still.
+
+        Behind people the count stands: what is as before when they have passed has kept still.
+        """
+        colours, free = picture.colours, ~people
+        moved = (self._apart(colours, self._recent) > _MOVED) & free
+        self.still += np.float32(elapsed) * (free & ~moved)
         self.still[moved] = 0
-        cv2.accumulateWeighted(colours, self._recent, 1 - exp(-elapsed / _RECENT_SECONDS))
+        share = 1 - exp(-elapsed / _RECENT_SECONDS)
+        cv2.accumulateWeighted(colours, self._recent, share, mask=free.view(np.uint8))
         self._recent[moved] = colours[moved]
 
     def compare(self, picture: Picture, free: Mask, elapsed: float) -> Bytes:

@@ -29,8 +29,9 @@ _PATTERN = 2.2
 _SURELY_SAME, _SAME, _OTHER = 0.3, 0.45, 0.62
 """What is left of the patterns of before and of now when the one, in another light, is taken from
 the other: up to `_SAME` it is the same pattern (up to `_SURELY_SAME` where somebody may have put
-something down and no light explains it), from `_OTHER` on another one. The same leaves 0, but for
-the noise; two that know nothing of each other leave 0.7, and one that covers a plain ground 1."""
+something down, and it is small or no light explains it), from `_OTHER` on another one. The same
+leaves 0, but for the noise; two that know nothing of each other leave 0.7, and one that covers a
+plain ground 1."""
 _LIT_LEVELS, _LIT_SHARE = 1.5, 0.18
 """Where only the light has changed, the picture of before in another light explains that of now, up
 to so many levels or up to this part of the change."""
@@ -53,8 +54,6 @@ class Lighting(StrEnum):
     """Only the light, by all that can be seen."""
     PERHAPS = "perhaps"
     """A light would explain it, and so would a plain thing on plain ground."""
-    HARDLY = "hardly"
-    """A light would not explain all of it, but neither colours nor pattern speak against one."""
     MORE = "more"
     """Something else."""
 
@@ -77,11 +76,12 @@ def lighting(now: Colours, before: Colours, mask: Mask, noise: float, *, visited
         return Lighting.MORE
     lit, fits = _lit(now, before, mask)
     rest = _rest(now.mean(axis=2), lit.mean(axis=2), inside, deep, noise)
-    if rest is not None and rest <= (_SAME if fits or not visited else _SURELY_SAME):
+    plainly = fits and deep > 1
+    if rest is not None and rest <= (_SAME if plainly or not visited else _SURELY_SAME):
         return Lighting.LIGHT
     if rest is not None and rest >= _OTHER:
         return Lighting.MORE
-    return Lighting.PERHAPS if fits else Lighting.HARDLY
+    return Lighting.PERHAPS if fits else Lighting.MORE
 
 
 def pattern(levels: Plane, deep: int = 4) -> Plane:

@@ -57,7 +57,6 @@ def judge(
     *,
     noise: float,
     visited: bool,
-    beside: bool,
 ) -> Judgement:
     """What has changed at `blob`.
 
@@ -69,7 +68,6 @@ def judge(
         noise: how strong the pattern of the camera's noise is, as `lighting.pattern` sees it.
         visited: whether somebody was beside it just before: what might be a light or a plain thing
             is then a thing.
-        beside: whether somebody is there still: then it might be that person's shadow.
     """
     x1, y1, x2, y2 = box
     height, width = now.grey.shape
@@ -82,8 +80,6 @@ def judge(
     light = lighting(here, there, mask, noise, visited=visited)
     if light is Lighting.LIGHT or (light is Lighting.PERHAPS and not visited):
         return Judgement(Verdict.LIGHT, 1.0)
-    if light is not Lighting.MORE and beside:
-        return Judgement(Verdict.UNCLEAR, 0.0)
     came, went, change = _steps(here, there, mask)
     if max(came, went) < max(_EDGE, _SHARP * change) or max(came, went) < _CLEARER * min(
         came, went

@@ -9,11 +9,13 @@ nobody.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isfinite
 
 import numpy as np
 
 from edge_runtime.analysis.blobs import Blob, blobs
 from edge_runtime.analysis.planes import Mask, Plane
+from edge_runtime.analysis.stature import Stature
 from edge_runtime.analysis.tracking import Tracker, TrackerSettings
 from edge_runtime.detections import Detections
 from edge_runtime.tracks import Box, Track, TrackState
@@ -24,13 +26,15 @@ _LEAST, _MOST = 0.0006, 0.15
 _UPRIGHT = 0.9
 """Somebody is at least so many times as high as wide."""
 _TALL = 0.05, 0.95
-"""And of a height between these parts of the picture's."""
+"""And of a height between these parts of the picture's, while nobody has been detected."""
 _WAY = 1.0
 """By so many of the own heights somebody has come along."""
 _RECENT, _STIRS = 2.0, 0.1
 """Of who has not come to rest at least this part has moved within so many seconds."""
-_BESIDE = 0.25
-"""What is so near to somebody detected, by the width of the box, is a shadow, or an arm."""
+_BESIDE = 0.35
+"""What is so near to somebody detected, by the own height, is carried, or a shadow."""
+_GROWN, _GIANT = 0.5, 1.7
+"""And of a height between these parts of that of the people who have been detected there."""
 
 
 class Passers:
@@ -40,6 +44,7 @@ class Passers:
         self._shape = shape
         self._aspect = aspect
         self._tracker = Tracker(TrackerSettings(confirm=0.5, patience=1.0))
+        self._stature = Stature()
         self._first: dict[int, Box] = {}
         self._believed: set[int] = set()
 
@@ -54,6 +59,7 @@ class Passers:
             detected: who is tracked.
             now: seconds on the frame's clock.
         """
+        self._stature.learn(detected)
         height, width = self._shape
         least, most = _LEAST * changed.size, _MOST * changed.size
         boxes = [
@@ -80,7 +86,9 @@ class Passers:
         """Whether it is upright, as large as people, and moves."""
         x1, y1, x2, y2 = blob.box
         tall = (y2 - y1) / self._shape[0]
-        if y2 - y1 < _UPRIGHT * (x2 - x1) or not _TALL[0] <= tall <= _TALL[1]:
+        known = self._stature.at(y2 / self._shape[0])
+        least, most = (_GROWN * known, _GIANT * known) if isfinite(known) else _TALL
+        if y2 - y1 < _UPRIGHT * (x2 - x1) or not least <= tall <= most:
             return False
         moves = (still[blob.where] < _RECENT) & blob.mask
         return bool(np.count_nonzero(moves) >= _STIRS * blob.area)
@@ -90,8 +98,8 @@ class Passers:
         x1, y1, x2, y2 = blob.box
         for track in detected:
             a1, b1, a2, b2 = track.box
-            near = _BESIDE * (a2 - a1)
-            across = x1 <= (a2 + near) * width and (a1 - near) * width <= x2
+            near = _BESIDE * (b2 - b1)
+            across = x1 <= a2 * width + near * height and a1 * width - near * height <= x2
             if across and y1 <= (b2 + near) * height and b1 * height <= y2:
                 return True
         return False

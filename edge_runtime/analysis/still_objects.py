@@ -22,7 +22,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_runtime.analysis.blobs import Blob, PixelBox, blobs, overlap, part_of
 from edge_runtime.analysis.bystanders import Bystanders
@@ -30,7 +29,7 @@ from edge_runtime.analysis.displacement import is_displaced
 from edge_runtime.analysis.empty_scene import EmptyScene, shrunk
 from edge_runtime.analysis.outlines import Judgement, Picture, Verdict, judge
 from edge_runtime.analysis.passers import Passers
-from edge_runtime.analysis.planes import Mask, grown
+from edge_runtime.analysis.planes import Bytes, Colours, Mask, grown
 from edge_runtime.frame import Frame
 from edge_runtime.scene import Change, StillObject
 from edge_runtime.tracks import Track
@@ -60,8 +59,9 @@ _MOVED_SECONDS, _SHIFT = 20.0, 1.5
 """For so long it is looked whether a thing was only moved, and by how much, by its size."""
 _RESTLESS = 0.2
 """A piece waits while so much of what is around it has changed, but does not keep still yet."""
-_UNLIKE = 36.0
-"""By so many levels a pixel of a thing that is still there looks different at most."""
+_UNLIKE = 12.0, 36.0
+"""A pixel of a thing that is still there looks different by half of what it differs by from the
+ground, but by these levels at least and at most."""
 _LONGEST_BEFORE = 60.0
 """Seconds before it was found since which a thing may have been there."""
 _LOOKS = 3
@@ -110,6 +110,7 @@ class _Thing:
         last: when it was there last.
         sure: as in `StillObject`.
         looks: what is to be seen at its box.
+        ground: what is remembered of the empty scene there.
         hidden: whether nothing of it was to be seen at the latest look.
     """
 
@@ -119,7 +120,8 @@ class _Thing:
     since: float
     last: float
     sure: float
-    looks: NDArray[np.float32]
+    looks: Colours
+    ground: Colours
     hidden: bool = False
 
     def __post_init__(self) -> None:
@@ -128,32 +130,33 @@ class _Thing:
         x, y, wide, high = cv2.boundingRect(self.mask.view(np.uint8))
         self.box: PixelBox = x, y, x + wide, y + high
 
-    def add(self, part: _Thing, picture: Picture) -> None:
+    def add(self, part: _Thing, picture: Picture, scene: EmptyScene) -> None:
         """`part` of it was hidden so far."""
         self.mask |= part.mask
         self.__post_init__()
         self.looks = picture.colours[part_of(self.box)].astype(np.float32)
+        self.ground = scene.picture.colours[part_of(self.box)].copy()
 
-    def look(self, look: _Look, still: Mask) -> None:
+    def look(self, look: _Look, scene: EmptyScene) -> None:
         """Whether it is there, as far as can be seen."""
         where = part_of(self.box)
         own = self.mask[where]
         shown = look.changed[where] & own
-        same = shown & self._is_alike(look.picture.colours[where], shown)
+        same = shown & self._is_alike(look.picture.colours[where], scene.picture.colours[where])
         # What is something else hides it as long as it moves; then it has taken its place.
-        hidden = (look.people[where] & own) | (shown & ~same & ~still[where])
+        rests = scene.still[where] >= _STILL_SECONDS
+        hidden = (look.people[where] & own) | (shown & ~same & ~rests)
         seen = np.count_nonzero(same) >= _THERE * self.area
         self.hidden = not seen
         if seen or np.count_nonzero(hidden) >= _COVERED * self.area:
             self.last = look.now
 
-    def _is_alike(self, colours: NDArray[np.uint8], shown: Mask) -> Mask:
-        """Which pixels look as they did, in the light of now."""
-        if not shown.any():
-            return shown
-        gain = np.median((colours[shown] + 2.0) / (self.looks[shown] + 2.0))
-        apart = np.abs(colours - self.looks * np.float32(np.clip(gain, 0.4, 2.5))).max(axis=2)
-        return np.asarray(apart <= _UNLIKE, np.bool_)
+    def _is_alike(self, colours: Bytes, ground: Colours) -> Mask:
+        """Which pixels look as they did, in the light of now, and not as the ground does."""
+        lit = self.looks * np.float32((ground.mean() + 2) / (self.ground.mean() + 2))
+        apart = np.abs(colours - lit).max(axis=2)
+        unlike = np.clip(0.5 * np.abs(lit - ground).max(axis=2), *_UNLIKE)
+        return np.asarray(apart <= unlike, np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +272,7 @@ class _Watch:
                 kept[blob.where] |= blob.mask
             elif doubt := self._doubt(look, blob):
                 doubts.append(doubt)
-                if doubt.verdict is Verdict.LIGHT and self._people.is_beside(blob.box):
+                if self._people.is_beside(blob.box):
                     kept[blob.where] = True
         self._doubts = doubts
         return kept
@@ -285,7 +288,6 @@ class _Watch:
             blob.mask,
             noise=scene.noise,
             visited=self._people.was_beside(blob, since),
-            beside=self._people.is_beside(blob.box),
         )
         verdict = judgement.verdict
         if verdict in _CHANGES and not blob.is_compact():
@@ -308,9 +310,10 @@ class _Watch:
         change = _CHANGES[judgement.verdict]
         mask = blob.spread(self.shape)
         looks = look.picture.colours[blob.where].astype(np.float32)
-        new = _Thing(self.last_id + 1, change, mask, since, look.now, judgement.sure, looks)
+        ground = self._scene.picture.colours[blob.where].copy()
+        new = _Thing(self.last_id + 1, change, mask, since, look.now, judgement.sure, looks, ground)
         if whole := next((t for t in self._things if _is_part(new, t)), None):
-            whole.add(new, look.picture)
+            whole.add(new, look.picture, self._scene)
         else:
             self.last_id = new.id
             self._things.append(new)
@@ -319,7 +322,7 @@ class _Watch:
         """Forget the things that are there no more, or for so long that they belong there."""
         left: list[_Thing] = []
         for thing in self._things:
-            thing.look(look, self._scene.still >= _STILL_SECONDS)
+            thing.look(look, self._scene)
             if look.now - thing.since <= _MOVED_SECONDS and self._is_displaced(thing, look):
                 self._scene.accept(look.picture, thing.around & ~look.people)
             elif look.now - thing.since > self._settings.memory:
@@ -384,16 +387,20 @@ def _is_part(new: _Thing, thing: _Thing) -> bool:
     """Whether `new` is more of `thing`: it was hidden, is as bright as the floor, or its shadow."""
     apart = abs(new.since - thing.since)
     small = new.area <= _MORE * thing.area
-    whole = new.change is thing.change and (small or apart <= _IN_PIECES)
-    shadow = small and apart <= _TOGETHER
-    return (whole or shadow) and _are_near(new, thing)
+    if small and (new.change is thing.change or apart <= _TOGETHER):
+        return _are_near(new, thing)
+    return new.change is thing.change and apart <= _IN_PIECES and _apart(new, thing) <= _GAP
 
 
 def _are_near(one: _Thing, other: _Thing) -> bool:
     """Whether they are no further apart than `_NEAR` of the size of the larger one."""
-    apart = max(
+    size = max(max(t.box[2] - t.box[0], t.box[3] - t.box[1]) for t in (one, other))
+    return _apart(one, other) <= max(_NEAR * size, _GAP)
+
+
+def _apart(one: _Thing, other: _Thing) -> int:
+    """Pixels between their boxes."""
+    return max(
         max(one.box[0], other.box[0]) - min(one.box[2], other.box[2]),
         max(one.box[1], other.box[1]) - min(one.box[3], other.box[3]),
     )
-    size = max(max(t.box[2] - t.box[0], t.box[3] - t.box[1]) for t in (one, other))
-    return apart <= max(_NEAR * size, _GAP)

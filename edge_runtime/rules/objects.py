@@ -12,8 +12,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from math import hypot
 
+from edge_runtime.analysis.stature import Stature
 from edge_runtime.rules.incidents import Claim, Incidents, Timing
-from edge_runtime.rules.stature import Stature
 from edge_runtime.rules.watch import Place, Watch
 from edge_runtime.scene import Change, Scene, StillObject
 from edge_runtime.tracks import Box, Track, TrackState

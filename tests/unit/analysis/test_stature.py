@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_runtime.rules.stature import Stature
+from edge_runtime.analysis.stature import Stature
 from tests.unit.rules.acting import LOST, person
 
 
