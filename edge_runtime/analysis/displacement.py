@@ -10,10 +10,12 @@ from edge_runtime.analysis.planes import Colours, Mask, grown
 
 _MARGIN = 2
 """Pixels around it that are compared, too: without its outline any plain place is like it."""
-_LIKE = 14.0
+_LIKE = 20.0
 """Up to so many levels (root of the mean square) two places look the same."""
-_BETTER = 0.4
-"""And up to so much of what the place itself has changed by."""
+_BETTER = 0.6
+"""And up to so much of what the place itself has changed by, or the other place has."""
+_NOISE = 6.0
+"""By fewer levels nothing has changed."""
 
 
 def is_displaced(shows: Colours, other: Colours, box: PixelBox, mask: Mask, reach: int) -> bool:
@@ -40,7 +42,8 @@ def is_displaced(shows: Colours, other: Colours, box: PixelBox, mask: Mask, reac
     unlike = _unlike(searched, thing, weights)
     here = unlike[top - down, left - across]
     # Where the picture that shows it has the same as well, nothing has changed.
-    unlike[_unlike(same, thing, weights) < 4 * unlike + _LIKE * _LIKE] = np.inf
+    there = _BETTER * _BETTER * _unlike(same, thing, weights)
+    unlike[there < unlike + _NOISE * _NOISE] = np.inf
     return float(unlike.min()) <= min(_LIKE * _LIKE, _BETTER * _BETTER * float(here))
 
 

@@ -330,9 +330,8 @@ class _Watch:
             elif look.now - thing.last <= _GONE_SECONDS:
                 left.append(thing)
             elif np.count_nonzero(look.changed & thing.mask) <= _GONE * thing.area:
-                # What has been learned of it and of its shadow around it has gone, too.
-                rim = grown(thing.mask, 2 * _AROUND) & ~thing.mask & ~look.people
-                self._scene.accept(look.picture, rim)
+                # What has been learned of it and of its shadow has gone, too.
+                self._scene.accept(look.picture, grown(thing.mask, 2 * _AROUND) & ~look.people)
         self._things = left
 
     def _is_displaced(self, thing: _Thing, look: _Look) -> bool:
