@@ -14,6 +14,8 @@ PixelBox = tuple[int, int, int, int]
 
 _CLOSE = np.ones((5, 5), np.uint8)
 """Pieces that are as near to each other as this are one."""
+_OPEN = np.ones((3, 3), np.uint8)
+"""What is thinner than this, as the border of a shadow that creeps on is, joins no pieces."""
 _MOST = 12
 """So many are looked at, the largest first."""
 _HALF, _LONG = 2.5, 3.0
@@ -52,7 +54,8 @@ def blobs(changed: Mask, least: float, most: float) -> list[Blob]:
     if not changed.any():
         return []
     closed = cv2.morphologyEx(changed.view(np.uint8), cv2.MORPH_CLOSE, _CLOSE)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(closed)
+    opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, _OPEN)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
     areas = stats[1:, cv2.CC_STAT_AREA]
     fit = np.flatnonzero((areas >= least) & (areas <= most)) + 1
     largest = fit[np.argsort(-areas[fit - 1], kind="stable")][:_MOST]

@@ -19,7 +19,7 @@ _EDGE = 4.0
 """Grey levels a pixel that the outline of a thing has; that of a shadow is softer."""
 _SHARP = 0.12
 """The part of the change that happens from one pixel to the next there."""
-_CLEARER = 2.0
+_CLEARER = 1.5
 """By how much an outline has to be clearer in one picture than in the other."""
 
 
