@@ -66,17 +66,17 @@ class Scene:
         wall_time: Unix seconds at the same moment, for schedules and labels only.
         tracks: tentative, confirmed and lost ones.
         still: what keeps still and was not there before, or is missing; empty where no rule asks.
-        passers: who passes through undetected, as what moves there tells; ids below 0; empty where
-            no rule asks.
         faces: by the id of the track; only tracks whose head was looked at.
         aspect: the picture's width by its height in pixels, to compare lengths across with
             lengths down.
+        passers: who passes through undetected, as what moves there tells; ids below 0; empty where
+            no rule asks.
     """
 
     timestamp: float
     wall_time: float
     tracks: tuple[Track, ...]
     still: tuple[StillObject, ...] = ()
-    passers: tuple[Track, ...] = ()
     faces: Mapping[int, Face] = field(default_factory=dict)
     aspect: float = 16 / 9
+    passers: tuple[Track, ...] = ()

@@ -2,6 +2,7 @@
 
 python -m tests.scenes.belongings_score                        # the seeds of docs/rules.md
 python -m tests.scenes.belongings_score --seeds 7 --kind sun --jobs 2 --why
+python -m tests.scenes.belongings_score --far --share 0        # small people, none of them detected
 
 Every scene of `belongings` is told twice with every seed, once with what has to be told and once
 without, at a square, a street corner, in a mall, in the drawn lobby and in the real clip's room.
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -100,23 +102,39 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--kind", choices=list(SCENES), action="append")
     parser.add_argument("--jobs", type=int, default=1, help="how many processes work")
+    parser.add_argument("--far", action="store_true", help="people are 30 to 80 pixels of 576 high")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="the part of the frames in which people are found"
+    )
     parser.add_argument("--why", action="store_true", help="tell what went wrong where")
     arguments = parser.parse_args()
     if not (DATA / CLIP).exists():
         print(f"the real clip is needed in {DATA} (or EDGE_TEST_DATA)", file=sys.stderr)
         return 1
     table = {kind: dict.fromkeys(RULES, Score()) for kind in arguments.kind or SCENES}
-    tellings = [(kind, seed, speaks) for kind in table for seed in arguments.seeds
-                for speaks in (True, False)]  # fmt: skip
+    tellings = [
+        _Telling(kind, seed, speaks, arguments.far, arguments.share)
+        for kind in table for seed in arguments.seeds for speaks in (True, False)
+    ]  # fmt: skip
     with ProcessPoolExecutor(arguments.jobs) as workers:
         each = tqdm(workers.map(_told, tellings), total=len(tellings), file=sys.stderr)
-        for (kind, seed, speaks), one in zip(tellings, each, strict=True):
+        for telling, one in zip(tellings, each, strict=True):
             for rule, found in one.items():
-                table[kind][rule] += found
+                table[telling.kind][rule] += found
                 if arguments.why and (found.false or found.missed):
-                    tqdm.write(f"{kind}, seed {seed}, speaks {speaks}: {rule}: {found}")
+                    tqdm.write(f"{telling}: {rule}: {found}")
     print("\n".join(_lines(table)))
     return 0
+
+
+class _Telling(NamedTuple):
+    """One scene as it is told."""
+
+    kind: str
+    seed: int
+    speaks: bool
+    far: bool
+    share: float
 
 
 @cache
@@ -124,11 +142,11 @@ def _people() -> Room:
     return clip_room(DATA / CLIP)
 
 
-def _told(telling: tuple[str, int, bool]) -> dict[str, Score]:
+def _told(telling: _Telling) -> dict[str, Score]:
     """How good one telling of one scene was."""
-    kind, seed, speaks = telling
-    story, place, fps = scene(kind, seed, _people(), speaks=speaks)
-    return judged(story, alerts_of(story, place, seed, fps))
+    kind, seed = telling.kind, telling.seed
+    story, place, fps = scene(kind, seed, _people(), speaks=telling.speaks, far=telling.far)
+    return judged(story, alerts_of(story, place, seed, fps, share=telling.share))
 
 
 def _lines(table: dict[str, dict[str, Score]]) -> Iterator[str]:

@@ -38,10 +38,12 @@ class Seer:
     """A detector that knows the truth and has a detector's faults.
 
     It shakes its boxes, misses somebody now and then and for most of a second, does not see who is
-    hidden, is bad at who lies on the floor, and rarely sees somebody who is not there.
+    hidden, is bad at who lies on the floor, and rarely sees somebody who is not there. Of a person
+    who is too small for it, it finds no more than the `share` of the frames.
     """
 
     rng: np.random.Generator
+    share: float = 1.0
     bodies: tuple[Body, ...] = ()
     now: float = 0.0
     locates: bool = False
@@ -64,6 +66,8 @@ class Seer:
 
     def _sees(self, body: Body) -> bool:
         if self.now < self._blind.get(body.walker, 0.0) or body.visible < 0.35:
+            return False
+        if self.share < 1 and self.rng.random() >= self.share:
             return False
         if self.rng.random() < 0.01:
             self._blind[body.walker] = self.now + self.rng.uniform(0.3, 0.9)
@@ -111,10 +115,12 @@ def play(story: Story, room: Room, seed: int, fps: float = 10.0) -> list[Alarm]:
     ]  # fmt: skip
 
 
-def alerts_of(story: Story, room: Room, seed: int, fps: float = 10.0) -> list[Alert]:
-    """All that is told of `story`, the ends, too."""
+def alerts_of(
+    story: Story, room: Room, seed: int, fps: float = 10.0, *, share: float = 1.0
+) -> list[Alert]:
+    """All that is told of `story`, the ends, too; `share`: see `Seer`."""
     rng = np.random.default_rng(seed)
-    seer = Seer(rng)
+    seer = Seer(rng, share)
     tables = [dict(rule) for rule in (story.rule, *story.more)]
     rules = TypeAdapter(tuple[RuleConfig, ...]).validate_python(tables, strict=False)
     camera = CameraConfig.model_validate(

@@ -51,6 +51,7 @@ KNOWS = {
     ("rules", "analysis.camera_health"),
     ("rules", "analysis.glance"),
     ("rules", "analysis.lines"),
+    ("rules", "analysis.stature"),
     ("rules", "analysis.zones"),
     # Whether a rule's class is one that the model knows, its labels say.
     ("config", "inference.engine"),

@@ -53,12 +53,13 @@ class Stage:
         *tracks: Track,
         still: Iterable[StillObject] = (),
         faces: Mapping[int, Face] | None = None,
+        passers: tuple[Track, ...] = (),
     ) -> Stage:
         """The same for `seconds`; the faces were looked at just now."""
         for _ in range(round(seconds * 10)):
             now = self.now
             fresh = {n: Face(f.seen, f.covered, now) for n, f in (faces or {}).items()}
-            scene = Scene(now, self._wall + now, tracks, tuple(still), fresh)
+            scene = Scene(now, self._wall + now, tracks, tuple(still), fresh, passers=passers)
             self.told += self.rule.step(scene)
             self._tick += 1
         return self

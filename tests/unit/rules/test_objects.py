@@ -32,6 +32,17 @@ def test_what_appears_where_nobody_was_seen_is_not_told() -> None:
     assert Stage(objects(watch(), LEFT, TIMING)).show(9, still=[BAG]).told == []
 
 
+def test_what_somebody_leaves_who_passed_undetected_is_told() -> None:
+    stage = Stage(objects(watch(), LEFT, TIMING)).show(0.5, passers=(person(-1, 0.4),))
+    stage.show(0.5, passers=(person(-1, 0.95),))
+    assert stage.show(7, still=[BAG]).states == ["started"]
+
+
+def test_who_stays_beside_it_undetected_attends_to_it() -> None:
+    stage = Stage(objects(watch(), LEFT, TIMING))
+    assert stage.show(9, still=[BAG], passers=(person(-1, 0.4),)).told == []
+
+
 def test_what_nobody_could_carry_is_not_told() -> None:
     car = replace(BAG, box=(0.1, 0.5, 0.9, 0.88))
     assert after_somebody(LEFT).show(9, still=[car]).told == []
