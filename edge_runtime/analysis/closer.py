@@ -30,17 +30,48 @@ _WIDEST = 3.0
 """The same, where others are to be in it: each is found less often in a larger one."""
 _LEAST_SIDE = 64
 """What is enlarged more than from this is only more blurred."""
+_LEAST_TALL = 16
+"""Nobody is told from anything else who is less tall."""
+_FLATTEST = 2.5
+"""Width by height of what moves: what is flatter is a shadow on the ground."""
+_BORDER = 0.01
+"""By the frame: what is so near to its border comes in or leaves, and is whole or gone soon.
+
+Where looks at what is new were in vain lately, it is not looked at.
+"""
 _STEP = 16
 """Sides are multiples of it."""
 _MARGIN = 0.2
 """How far one is to be from the square's border, by how tall one is."""
 _SEEN = 0.6
 """A track was seen where a box has more than this (intersection over union) in common with it."""
+_FOUND = 0.3
+"""A closer look has found a track where a box has more than this in common with it."""
+_FIRST_REST = 0.1
+"""Seconds for which somebody is let be who was not found; doubled with each time."""
+_LONGEST_REST, _LONGEST_FOR_NEWCOMERS = 1.6, 1.0
+"""To so much, for a track and for all who are new."""
 _LONGEST_WAIT = 1.0
 """What was never looked at does not come before somebody who has waited for longer."""
 
 Size = tuple[int, int]
 """A frame's width and height."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """When somebody was looked at last, and for how long he is to be let be since."""
+
+    at: float
+    rest: float = 0.0
+
+    def due(self, now: float) -> bool:
+        """Whether it is to be looked at again."""
+        return now - self.at >= self.rest
+
+    def next(self, now: float, *, found: bool, longest: float) -> _Turn:
+        """It was looked at, and was found, or not."""
+        return _Turn(now, 0.0 if found else min(max(2 * self.rest, _FIRST_REST), longest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +106,8 @@ class CloserLooks:
         self._period = 1.0 / rate
         self._begins = begins
         self._due = float("-inf")
-        self._turns: dict[int, float] = {}
+        self._turns: dict[int, _Turn] = {}
+        self._newcomers = _Turn(float("-inf"))
         self._places = Places()
         self._candidates: list[_Candidate] = []
 
@@ -85,7 +117,7 @@ class CloserLooks:
         `moved` is a small picture, 0 where nothing moves.
         """
         unit = 1, 1
-        return any(
+        return self._newcomers.due(now) and any(
             self._places.waiting(box, now) is not None
             for box in spots(beside(moved, (track.box for track in tracks), unit), unit)
         )
@@ -102,7 +134,7 @@ class CloserLooks:
             size: the frame's width and height.
             now: the frame's timestamp.
         """
-        self._turns = {t.id: self._turns.get(t.id, t.last_seen) for t in tracks}
+        self._turns = {t.id: self._turns.get(t.id) or _Turn(t.last_seen) for t in tracks}
         if now < self._due - 0.1 * self._period:  # frames come with jitter
             return None
         known = [(track, scaled(track.box, size)) for track in tracks]
@@ -110,8 +142,7 @@ class CloserLooks:
             each
             for each in (
                 *self._unseen(known, found, now),
-                *self._unsure(known, found, size, now),
-                *self._moving(moved, known, found, size, now),
+                *self._new(moved, known, found, size, now),
             )
             if each.tall < SMALL * size[1]
         ]
@@ -124,13 +155,22 @@ class CloserLooks:
     def looked(self, region: Region, near: Detections, moved: Grey, size: Size, now: float) -> None:
         """The chosen look at `region` has seen `near`, in pixels of the frame."""
         inside = [each for each in self._candidates if region.contains(each.box)]
-        self._turns.update({each.track: now for each in inside if each.track is not None})
+        seen = near.boxes.tolist()
+        for each in inside:
+            if each.track is not None:
+                found = any(iou(each.box, box) > _FOUND for box in seen)
+                turn = self._turns[each.track]
+                self._turns[each.track] = turn.next(now, found=found, longest=_LONGEST_REST)
+        if self._candidates[0].track is None:
+            self._newcomers = self._newcomers.next(
+                now, found=bool(seen), longest=_LONGEST_FOR_NEWCOMERS
+            )
         square = region.x, region.y, region.x + region.side, region.y + region.side
         self._places.looked(
             _shares(square, size),
             moved,
             [_shares(each.box, size) for each in inside],
-            [_shares(tuple(box), size) for box in near.boxes.tolist()],
+            [_shares(tuple(box), size) for box in seen],
             now,
         )
 
@@ -140,10 +180,22 @@ class CloserLooks:
         """Who is followed, and was not seen, or not well, in the whole frame."""
         seen = found.boxes.tolist()
         for track, box in known:
-            if all(iou(box, other) <= _SEEN for other in seen):
-                waits = now - self._turns[track.id]
+            turn = self._turns[track.id]
+            if turn.due(now) and all(iou(box, other) <= _SEEN for other in seen):
                 doubtful = track.state is TrackState.TENTATIVE
-                yield _Candidate(box, _tall(box), waits, track.id, doubtful)
+                yield _Candidate(box, _tall(box), now - turn.at, track.id, doubtful)
+
+    def _new(
+        self,
+        moved: Grey,
+        known: Sequence[tuple[Track, Box]],
+        found: Detections,
+        size: Size,
+        now: float,
+    ) -> Iterator[_Candidate]:
+        if self._newcomers.due(now):
+            yield from self._unsure(known, found, size, now)
+            yield from self._moving(moved, known, found, size, now)
 
     def _unsure(
         self, known: Iterable[tuple[Track, Box]], found: Detections, size: Size, now: float
@@ -166,11 +218,14 @@ class CloserLooks:
         boxes = [*(box for _, box in known), *found.boxes.tolist()]
         for box in spots(beside(moved, boxes, size), size):
             tall = max(_tall(box), 1.2 * (box[2] - box[0]))
-            yield from self._something(box, tall, size, now)
+            if tall >= _LEAST_TALL and box[2] - box[0] <= _FLATTEST * _tall(box):
+                yield from self._something(box, tall, size, now)
 
     def _something(self, box: Box, tall: float, size: Size, now: float) -> Iterator[_Candidate]:
-        waits = self._places.waiting(_shares(box, size), now)
-        if waits is not None:
+        part = _shares(box, size)
+        waits = self._places.waiting(part, now)
+        cut = min(part) < _BORDER or max(part) > 1 - _BORDER
+        if waits is not None and not (cut and self._newcomers.rest):
             yield _Candidate(box, tall, min(waits, _LONGEST_WAIT))
 
 

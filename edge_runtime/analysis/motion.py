@@ -100,7 +100,7 @@ class MotionGate:
         now = frame.timestamp
         glance = glance or self._glancer(frame.image)
         changed = self._changed(glance.calm, now)
-        if changed >= self._settings.area or (changed and worth and worth(self.moved)):
+        if changed >= self._settings.area or (worth and worth(self.moved)):
             self._last_motion = now
         look = (
             not self._settings.enabled
@@ -139,12 +139,13 @@ def spots(moved: Grey, size: tuple[int, int]) -> list[Box]:
     joined = cv2.dilate(moved, _JOIN)
     _, _, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     across, down = size[0] / moved.shape[1], size[1] / moved.shape[0]
-    # Less what the joining has added on each side.
-    return [
-        ((x + 1) * across, (y + 2) * down, (x + w - 1) * across, (y + h - 2) * down)
-        for x, y, w, h, _ in boxes[1:].tolist()
-        if cv2.countNonZero(moved[y : y + h, x : x + w]) >= _FEWEST
-    ]
+    found = []
+    for x, y, w, h, _ in boxes[1:].tolist():
+        left, top, wide, high = cv2.boundingRect(part := moved[y : y + h, x : x + w])
+        if cv2.countNonZero(part) >= _FEWEST:
+            x1, y1 = x + left, y + top
+            found.append((x1 * across, y1 * down, (x1 + wide) * across, (y1 + high) * down))
+    return found
 
 
 def beside(moved: Grey, known: Iterable[Box], size: tuple[int, int]) -> Grey:
