@@ -49,7 +49,7 @@ empty as before."""
 _COVERED, _THERE = 0.3, 0.4
 """A thing is still there while so much of it is hidden by people, or so much is to be seen."""
 _NEAR, _GAP = 0.5, 4
-"""Things so near to each other, by the size of the larger one or in pixels, may be one."""
+"""Things so near to each other, by the size of the smaller one or in pixels, may be one."""
 _MORE = 1.5
 """What comes into view near a thing is a part of it, if it is not so many times larger."""
 _TOGETHER, _IN_PIECES = 1.5, 10.0
@@ -386,14 +386,17 @@ def _is_part(new: _Thing, thing: _Thing) -> bool:
     """Whether `new` is more of `thing`: it was hidden, is as bright as the floor, or its shadow."""
     apart = abs(new.since - thing.since)
     small = new.area <= _MORE * thing.area
-    if small and (new.change is thing.change or apart <= _TOGETHER):
+    if small and new.change is thing.change:
         return _are_near(new, thing)
-    return new.change is thing.change and apart <= _IN_PIECES and _apart(new, thing) <= _GAP
+    touches = _apart(new, thing) <= _GAP
+    if new.change is thing.change:
+        return touches and apart <= _IN_PIECES
+    return touches and small and apart <= _TOGETHER
 
 
 def _are_near(one: _Thing, other: _Thing) -> bool:
-    """Whether they are no further apart than `_NEAR` of the size of the larger one."""
-    size = max(max(t.box[2] - t.box[0], t.box[3] - t.box[1]) for t in (one, other))
+    """Whether they are no further apart than `_NEAR` of the size of the smaller one."""
+    size = min(max(t.box[2] - t.box[0], t.box[3] - t.box[1]) for t in (one, other))
     return _apart(one, other) <= max(_NEAR * size, _GAP)
 
 
