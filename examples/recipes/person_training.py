@@ -97,8 +97,8 @@ EMPTY = "scene15-negative"
 """The origin of pictures without persons, which are not trained on."""
 
 FALSE_ALARMS = 0.004
-"""The share of those that may show one at a threshold of 0.5. A recipe asks for 1%: quantizing moves
-scores, and other pictures are harder than these."""
+"""The share of those that may show one at a threshold of 0.5. Asked is 1%: quantizing moves scores,
+and other pictures are harder than these."""
 
 EXCLUDED = Path(__file__).with_name("person-excluded.txt")
 
