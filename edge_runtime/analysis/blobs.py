@@ -16,6 +16,8 @@ _CLOSE = np.ones((5, 5), np.uint8)
 """Pieces that are as near to each other as this are one."""
 _OPEN = np.ones((3, 3), np.uint8)
 """What is thinner than this, as the border of a shadow that creeps on is, joins no pieces."""
+_AROUND = 6
+"""Pixels around what has changed that closing and opening reach to, at most."""
 _MOST = 12
 """So many are looked at, the largest first."""
 _HALF, _LONG = 2.5, 3.0
@@ -51,9 +53,12 @@ class Blob:
 
 def blobs(changed: Mask, least: float, most: float) -> list[Blob]:
     """The pieces of `changed` that have from `least` to `most` pixels."""
-    if not changed.any():
+    x, y, wide, high = cv2.boundingRect(changed.view(np.uint8))
+    if wide * high < least:
         return []
-    closed = cv2.morphologyEx(changed.view(np.uint8), cv2.MORPH_CLOSE, _CLOSE)
+    left, top = max(x - _AROUND, 0), max(y - _AROUND, 0)
+    part = changed[top : y + high + _AROUND, left : x + wide + _AROUND]
+    closed = cv2.morphologyEx(part.view(np.uint8), cv2.MORPH_CLOSE, _CLOSE)
     opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, _OPEN)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
     areas = stats[1:, cv2.CC_STAT_AREA]
@@ -62,8 +67,9 @@ def blobs(changed: Mask, least: float, most: float) -> list[Blob]:
     found = []
     for number in largest.tolist():
         x, y, wide, high, area = stats[number].tolist()
-        box = x, y, x + wide, y + high
-        found.append(Blob(box, area, labels[part_of(box)] == number))
+        mask = labels[y : y + high, x : x + wide] == number
+        box = left + x, top + y, left + x + wide, top + y + high
+        found.append(Blob(box, area, mask))
     return found
 
 

@@ -38,13 +38,14 @@ def is_displaced(shows: Colours, other: Colours, box: PixelBox, mask: Mask, reac
     across, down = max(left - reach, 0), max(top - reach, 0)
     around = slice(down, bottom + reach), slice(across, right + reach)
     thing = np.asarray(shows[top:bottom, left:right], np.float32)
-    searched, same = (np.asarray(each[around], np.float32) for each in (other, shows))
-    unlike = _unlike(searched, thing, weights)
-    here = unlike[top - down, left - across]
+    unlike = _unlike(np.asarray(other[around], np.float32), thing, weights)
+    most = min(_LIKE * _LIKE, _BETTER * _BETTER * float(unlike[top - down, left - across]))
+    if unlike.min() > most:
+        return False
     # Where the picture that shows it has the same as well, nothing has changed.
-    there = _BETTER * _BETTER * _unlike(same, thing, weights)
+    there = _BETTER * _BETTER * _unlike(np.asarray(shows[around], np.float32), thing, weights)
     unlike[there < unlike + _NOISE * _NOISE] = np.inf
-    return float(unlike.min()) <= min(_LIKE * _LIKE, _BETTER * _BETTER * float(here))
+    return bool(unlike.min() <= most)
 
 
 def _unlike(searched: Colours, thing: Colours, weights: Colours) -> Colours:
