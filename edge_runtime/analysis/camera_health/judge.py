@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.analysis.camera_health.conditions import Condition
+from edge_runtime.analysis.camera_health.freezing import Repeat, Repeats
 from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, alike, tiles
 from edge_runtime.analysis.camera_health.reference import Likeness, Reference
-from edge_runtime.analysis.camera_health.verdicts import Sight, beyond, seen
+from edge_runtime.analysis.camera_health.verdicts import Sight, seen
 from edge_runtime.analysis.glance import WIDTH, Glance
 
 EVERY = 0.2
@@ -28,11 +29,6 @@ _FALL = 1.2
 _STILL_SECONDS = 1.0
 _STILL_LEVELS, _STILL_EDGES = 3.0, 0.9
 """A tile that keeps still changes by less grey levels, or its gradients are at least so alike."""
-_SAME = 0.05
-"""The mean difference, in grey levels, up to which two pictures are the same one."""
-_SETTLED_SECONDS = 10.0
-"""After so long it is known how long the camera's picture can be the same and yet be well."""
-_UNSETTLED_FROZEN = 8.0
 _ELSEWHERE_SECONDS = 1.0
 """Found elsewhere for so long, the old picture has moved, whoever may now stand before it."""
 _GLIDES = 0.1 * WIDTH
@@ -136,10 +132,9 @@ class Judge:
         self._reference: Reference | None = None
         self._before: Glance | None = None
         self._latest: deque[tuple[float, Glance, Measures]] = deque()
-        self._last = self._first = float("-inf")
+        self._last = float("-inf")
         self._turn = _Turn()
-        self._same_since: float | None = None
-        self._longest_same = 0.0
+        self._repeats = Repeats()
 
     @property
     def present(self) -> tuple[Condition, ...]:
@@ -163,8 +158,6 @@ class Judge:
         if self._before is not None and self._before.grey.shape != look.grey.shape:
             self._reference = self._before = None  # another resolution: another picture
             self._latest.clear()
-        if self._first == float("-inf"):
-            self._first = now
         measures = Measures.of(look)
         change = Change.of(self._before, look) if self._before else None
         known = self._reference
@@ -174,11 +167,12 @@ class Judge:
         still = self._still(look, measures, now)
         sight = seen(measures, noise, beside, still, self._known(now))
         self._turn.follow(sight, now)
-        frozen = self._frozen(change, now)
+        frozen = None
         if sight.wrong in _EMPTY:
-            frozen = None  # nothing is in the picture that could change
-        same = beyond(_SAME, change.mean, 0.0) if change and frozen is not None else 0.0
-        verdicts = self._live(sight, frozen, same, now)
+            self._repeats.rest()  # nothing is in the picture that could change
+        elif change is not None:
+            frozen = self._repeats.step(change.levels, measures.mean, now)
+        verdicts = self._live(sight, frozen, now)
         if sight.wrong is None and all(life.state is State.CLEAR for life in self._lives.values()):
             self._learn(measures, change, like, still, now)
         self._before, self._last = look, now
@@ -188,32 +182,18 @@ class Judge:
         """What is present, and what is certain to be told soon."""
         return (Condition.MOVED, *self.present) if self._turn.sure(now) else self.present
 
-    def _live(self, sight: Sight, frozen: float | None, same: float, now: float) -> list[Verdict]:
+    def _live(self, sight: Sight, frozen: Repeat | None, now: float) -> list[Verdict]:
         verdicts = []
         for condition, life in self._lives.items():
             if condition is Condition.FROZEN:
-                begun = life.step(now, same, rise=0.0)
+                begun = life.step(now, frozen.sureness if frozen else 0.0, rise=0.0)
             else:
                 sureness = sight.sureness if condition is sight.wrong else 0.0
                 begun = life.step(now, sureness, rise=_RISE)
             if begun is not None:
-                at = frozen if begun and frozen is not None else life.since
-                verdicts.append(Verdict(condition, begun, at))
+                since = frozen.since if frozen and condition is Condition.FROZEN else life.since
+                verdicts.append(Verdict(condition, begun, since))
         return verdicts
-
-    def _frozen(self, change: Change | None, now: float) -> float | None:
-        """Since when the same picture comes, if that is longer than it may be."""
-        if change is None or change.mean > _SAME:
-            since, self._same_since = self._same_since, None
-            on = self._lives[Condition.FROZEN].state is not State.CLEAR
-            if since is not None and not on:
-                self._longest_same = max(self._longest_same, self._last - since)
-            return None
-        if self._same_since is None:
-            self._same_since = self._last
-        settled = now - self._first >= _SETTLED_SECONDS
-        least = max(_RISE, 1.5 * self._longest_same) if settled else _UNSETTLED_FROZEN
-        return self._same_since if now - self._same_since >= least else None
 
     def _still(self, look: Glance, measures: Measures, now: float) -> NDArray[np.bool_] | None:
         """The tiles that are as they were a second ago, in whatever light."""

@@ -71,12 +71,12 @@ class Change:
     """One glance beside an earlier one.
 
     Attributes:
-        mean: the mean difference of a pixel, in grey levels.
+        levels: the mean difference of a pixel in each tile, in grey levels.
         noise: the mean square of the difference's fine part, judged by its smaller values: noise
             is in every pixel, but people and rain are in some.
     """
 
-    mean: float
+    levels: Plane
     noise: float
 
     @classmethod
@@ -89,7 +89,7 @@ class Change:
         place = round(_QUIET * ninths.size)
         quiet = int(np.searchsorted(np.cumsum(_counts(ninths)), place, side="right")) / 9
         return cls(
-            mean=float(cv2.norm(now.grey, before.grey, cv2.NORM_L1)) / now.grey.size,
+            levels=tiles(np.abs(difference, dtype=np.float32)),
             noise=(quiet / _QUIET_SIGMAS) ** 2,
         )
 
