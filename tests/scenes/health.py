@@ -26,7 +26,7 @@ from edge_runtime.alerts.alert import AlertState
 from edge_runtime.analysis.glance import Glancer
 from edge_runtime.frame import Image
 from edge_runtime.rules.camera_health import CameraHealth, HealthSettings
-from tests.scenes import daily, lens, outdoor, sources
+from tests.scenes import daily, encoded, lens, outdoor, sources, weather
 from tests.scenes.truth import Frames, Scene, Span, Truth, chained
 
 DATA = Path(os.environ.get("EDGE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -48,11 +48,15 @@ TAMPERING: dict[str, Callable[[int], Scene]] = {
     "turned and tilted": lambda _: lens.turn(_SPAN, shift=(0.02, 0.0), degrees=20),
     "turned away": lambda _: lens.turn_away(_SPAN),
     "frozen": lambda _: lens.freeze(_SPAN.full, _SPAN.end),
+    "frozen under a clock": lambda _: encoded.then(
+        lens.freeze(_SPAN.full, _SPAN.end), encoded.clock
+    ),
     "a lamp into the lens": lambda _: lens.glare(_SPAN),
     "overexposed": lambda _: lens.overexposed(_SPAN),
     "dusk to dark": lambda seed: lens.dusk(_SLOW, seed=seed),
     "noise": lambda seed: lens.interference(_SPAN, seed),
     "no frames": lambda _: lens.gap(_SPAN.full, _SPAN.end),
+    **weather.TOLD,
 }
 """What is done to a camera, by a seed."""
 DAILY: dict[str, Callable[[int], Scene]] = {
@@ -73,6 +77,7 @@ DAILY: dict[str, Callable[[int], Scene]] = {
     "all weather at once": lambda seed: chained(
         outdoor.cloud(8, 22, seed), outdoor.gusts(0, 28, seed), outdoor.exposure_steps(8, 25, seed)
     ),
+    **weather.SILENT,
 }
 """What is no tampering, by a seed."""
 

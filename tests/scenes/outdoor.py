@@ -242,7 +242,7 @@ def cloud(start: float, end: float, seed: int = 1, gain: float = 0.45) -> Scene:
         dark = np.clip((front - along) / 0.3, 0, 1) * np.clip((along - back) / 0.3, 0, 1)
         return as_picture(image * (1 - (1 - gain) * dark[..., None]))
 
-    return _over_time(start, end, paint)
+    return over_time(start, end, paint)
 
 
 def gusts(start: float, end: float, seed: int = 1, pixels: float = 3.0) -> Scene:
@@ -260,7 +260,7 @@ def gusts(start: float, end: float, seed: int = 1, pixels: float = 3.0) -> Scene
         moved = cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(moved, np.uint8)
 
-    return _over_time(start, end, paint)
+    return over_time(start, end, paint)
 
 
 def exposure_steps(start: float, end: float, seed: int = 1) -> Scene:
@@ -274,7 +274,7 @@ def exposure_steps(start: float, end: float, seed: int = 1) -> Scene:
         gain = jumps[last] ** np.exp((times[last] - now) / 0.8) if last >= 0 else 1.0
         return as_picture(image * np.float32(gain))
 
-    return _over_time(start, end, paint)
+    return over_time(start, end, paint)
 
 
 def drifting_sun(start: float, end: float, seed: int = 1) -> Scene:
@@ -293,7 +293,7 @@ def drifting_sun(start: float, end: float, seed: int = 1) -> Scene:
         light = 1 - 0.3 * (1 - sun) - sun * 0.45 * mask
         return as_picture(image * light[..., None].astype(np.float32))
 
-    return _over_time(start, end, paint)
+    return over_time(start, end, paint)
 
 
 def interlaced(start: float, end: float) -> Scene:
@@ -354,7 +354,7 @@ def compressed(frames: Frames) -> Iterator[tuple[float, Image]]:
             capture.release()
 
 
-def _over_time(start: float, end: float, paint: Callable[[Image, float], Image]) -> Scene:
+def over_time(start: float, end: float, paint: Callable[[Image, float], Image]) -> Scene:
     """Daily life: `paint` changes the pictures from `start` to `end`, and nothing is to be told."""
 
     def frames_of(frames: Frames) -> Iterator[tuple[float, Image]]:

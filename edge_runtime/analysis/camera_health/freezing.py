@@ -16,7 +16,7 @@ from edge_runtime.analysis.camera_health.verdicts import beyond
 _SAME, _REPEATS = 0.05, 0.9
 """A picture repeats if so many of its tiles change by so few grey levels at most: a clock, or a few
 pixels after a key frame, may change in it."""
-_RESTLESS, _THRIFTY = 0.1, 0.45
+_RESTLESS, _THRIFTY = 0.1, 0.38
 """The share of tiles that are exactly as before, usually: below, every part always changes; above,
 an encoder repeats whatever it can."""
 _WINDOW, _SECONDS, _BREAK = 5.0, 2.0, 1.5

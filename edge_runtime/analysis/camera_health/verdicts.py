@@ -16,7 +16,8 @@ _DARK_MEAN, _DARK_SHARE = 25, 0.95
 _WHITE_MORE, _WHITE_MUCH_MORE, _WHITE_ALL = 0.12, 0.4, 0.6
 _LOST = 0.25
 """The correlation below which a tile no longer shows what it did."""
-_BLIND_SHARE = 0.6
+_BLIND_SHARE, _LITTLE = 0.6, 0.4
+"""The share of structure that is hidden, and that which is still found, of what is covered."""
 _FAINT = 0.3
 """The part of the edges' energy above which nothing lies over the picture."""
 _SHARP = 0.4
@@ -42,6 +43,8 @@ _ELSEWHERE, _BETTER = 0.35, 0.15
 it was."""
 _NOTHING_FOUND, _OTHER_STANDS = 0.25, 0.5
 """The share of tiles that fit by chance at most, and of those of a new view that keep still."""
+_NEAR = 0.25
+"""With so little of the usual fine detail, what stands there is too near to be in focus: a web."""
 _AS_USUAL, _LEAST_STANDS = 0.5, 0.15
 """Where less keeps still at any time: that part of the usual share, but at least so much."""
 
@@ -148,13 +151,16 @@ def _structure(
     if like.matched <= _LINES_ARE_THERE and like.energy >= 0.35:
         pixels, found = _elsewhere(now, like, reference)
         stands = max(min(_OTHER_STANDS, _AS_USUAL * reference.usual_still), _LEAST_STANDS)
-        another = like.matched < _NOTHING_FOUND and float(quiet.mean()) >= stands
+        something_stands = float(quiet.mean()) >= stands
+        if not pixels and like.matched <= _LITTLE and something_stands and like.detail <= _NEAR:
+            return Sight(Condition.COVERED, beyond(_NEAR, like.detail, 0.0))
+        another = like.matched < _NOTHING_FOUND and something_stands
         gone = beyond(_NOTHING_FOUND, like.matched, 0.0) if another else 0.0
         if pixels or another:
             return Sight(Condition.MOVED, max(found, gone), pixels)
     flat = now.energy < _FLAT
     blind = float((lost & (flat | quiet)).sum()) / float(like.textured.sum())
-    if like.matched <= 0.4 and blind >= _BLIND_SHARE:
+    if like.matched <= _LITTLE and blind >= _BLIND_SHARE:
         return Sight(Condition.COVERED, beyond(_BLIND_SHARE, blind, 1.0))
     return _WELL
 
