@@ -102,7 +102,8 @@ class Reference:
 
     def lit(self, now: Measures) -> float:
         """The fine detail that the old picture would have in the light of now, by what it has."""
-        light = tiles(now.coarse) / np.maximum(tiles(self._coarse), 1.0)
+        # Where it is brighter, somebody dark may have gone.
+        light = np.minimum(tiles(now.coarse) / np.maximum(tiles(self._coarse), 1.0), 1.0)
         return float((light * light * self._fine).sum() / max(float(self._fine.sum()), 1.0))
 
     def elsewhere(self, now: Measures, *, far: bool) -> tuple[float, float]:

@@ -22,8 +22,8 @@ _FAINT = 0.3
 """The part of the edges' energy above which nothing lies over the picture."""
 _SHARP = 0.4
 """The part of the fine detail, by that of the same light, up to which a picture is blurred."""
-_WELL_AGAIN = 0.5
-"""The share of tiles that have to show again what they did."""
+_WELL_AGAIN = {Condition.MOVED: 0.4, Condition.COVERED: 0.5}
+"""The share of tiles above which it is over: they show again what they did."""
 _FLAT = 100.0
 """The mean square of the gradient below which a tile shows nothing."""
 _LEAST_TEXTURED = 6
@@ -102,9 +102,10 @@ def seen(
     if over is not None or count < _LEAST_TEXTURED:
         return over or _WELL
     sight = _structure(now, like, lost, still, reference)
-    if sight.wrong is None and like.matched <= _WELL_AGAIN:
-        stays = next((c for c in (Condition.MOVED, Condition.COVERED) if c in present), None)
-        return Sight(stays, beyond(_WELL_AGAIN, like.matched, 0.0)) if stays else _WELL
+    if sight.wrong is None:
+        for stays, enough in _WELL_AGAIN.items():
+            if stays in present and like.matched <= enough:
+                return Sight(stays, beyond(enough, like.matched, 0.0))
     return sight
 
 
