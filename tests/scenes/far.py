@@ -20,7 +20,7 @@ import numpy as np
 from edge_runtime.frame import Image
 from edge_runtime.tracks import Box
 from tests.scenes import outdoor, places
-from tests.scenes.people import Layer, empty_room, frames_of, pasted, shade
+from tests.scenes.people import EMPTY, Layer, empty_room, frames_of, pasted, shade
 from tests.scenes.walkers import Person, Place, bodies, people
 
 SIZE = (768, 576)
@@ -79,8 +79,9 @@ class Cast:
         """The six of the real clip."""
         spans = (*_BEHIND, *_ASIDE)
         wanted = [n for first, last in spans for n in range(first, last + 1)]
-        empty, frames = empty_room(clip), frames_of(clip, wanted)
-        cut = {n: _cut_out(image, empty) for n, image in frames.items()}
+        frames = frames_of(clip, (*EMPTY, *wanted))
+        empty = empty_room(frames)
+        cut = {n: _cut_out(frames[n], empty) for n in wanted}
         behind, aside = (
             tuple(tuple(cut[n] for n in range(first, last + 1)) for first, last in spans)
             for spans in (_BEHIND, _ASIDE)

@@ -307,7 +307,9 @@ def main() -> int:
         return 1
     cast = Cast.of(DATA / CLIP)
     if arguments.picture:
-        cv2.imwrite(str(arguments.picture), picture(FarScene("square", 101), cast, 12.0))
+        drawn = picture(FarScene("corner", 102), cast, 10.0)
+        smaller = cv2.resize(drawn, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(arguments.picture), smaller, [cv2.IMWRITE_JPEG_QUALITY, 85])
         return 0
     found: dict[str, dict[float, Result]] = {}
     for name, made in scenes(arguments.seeds, arguments.seconds).items():

@@ -7,7 +7,7 @@ stands nearer. With the pictures comes the truth: a box for each of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +24,8 @@ Layer = NDArray[np.float32]
 
 _PEOPLE = (90, 514, 760, 1100)
 """Frames of the clip in which one person stands or walks, head and feet in the picture."""
-_EMPTY = (10, 30, 210, 470, 720, 890, 1215)
+EMPTY = (10, 30, 210, 470, 720, 890, 1215)
+"""Frames of the clip in which nobody is there."""
 _DIFFERENT = 26
 """By how many grey levels a person's pixel differs from the empty room's."""
 _STEPS = 1.8
@@ -206,15 +207,15 @@ def pasted(canvas: Image, layer: Layer, left: int, top: int) -> Box | None:
 
 def clip_room(path: Path, size: tuple[int, int] = (640, 360)) -> Room:
     """The real clip's own room, empty, and its people."""
-    frames, empty = frames_of(path, _PEOPLE), empty_room(path)
+    frames = frames_of(path, (*EMPTY, *_PEOPLE))
+    empty = empty_room(frames)
     people = tuple(_cut_out(frames[n], empty) for n in _PEOPLE)
     return Room(np.asarray(cv2.resize(empty, size, interpolation=cv2.INTER_AREA), np.uint8), people)
 
 
-def empty_room(path: Path) -> Image:
-    """The real clip's own room, with nobody in it."""
-    frames = frames_of(path, _EMPTY)
-    return np.asarray(np.median([frames[n] for n in _EMPTY], axis=0), np.uint8)
+def empty_room(frames: Mapping[int, Image]) -> Image:
+    """The real clip's own room, with nobody in it, by its frames `EMPTY`."""
+    return np.asarray(np.median([frames[n] for n in EMPTY], axis=0), np.uint8)
 
 
 def other_room(room: Room, picture: Image) -> Room:
@@ -225,6 +226,7 @@ def other_room(room: Room, picture: Image) -> Room:
 
 
 def frames_of(path: Path, numbers: Sequence[int]) -> dict[int, Image]:
+    """Those frames of the clip."""
     capture = cv2.VideoCapture(str(path))
     found = {}
     for number in range(max(numbers) + 1):
