@@ -52,6 +52,7 @@ class Summary:
 
     frames: int
     looked: int
+    closer: int
     failed: int
     alerts: int
     media_seconds: float
@@ -60,11 +61,12 @@ class Summary:
 
     def __str__(self) -> str:
         rate = self.frames / self.wall_seconds if self.wall_seconds else 0.0
+        closer = f", {self.closer} closer looks" if self.closer else ""
         failed = f", {self.failed} inferences failed" if self.failed else ""
         return (
             f"{self.frames} frames ({self.media_seconds:.1f} s) in {self.wall_seconds:.1f} s, "
             f"{rate:.0f} a second; the detector looked at {self.looked} on {self.backend}{failed}; "
-            f"{self.alerts} alerts"
+            f"{self.alerts} alerts{closer}"
         )
 
 
@@ -93,7 +95,7 @@ def replay(
     Raises:
         EdgeRuntimeError: the clip, the model or the video cannot be used.
     """
-    frames = looked = failed = 0
+    frames = looked = closer = failed = 0
     timestamp = 0.0
     with ExitStack() as stack:
         model = stack.enter_context(models.borrowed(what.model)).settings
@@ -115,12 +117,14 @@ def replay(
                 film.add(frame, analysed, frame.timestamp)
             frames += 1
             looked += analysed.looked
+            closer += analysed.closer is not None
             failed += analysed.failure is not None
             timestamp = frame.timestamp
         teller.tell(pipeline.finish("camera ended"))
     return Summary(
         frames=frames,
         looked=looked,
+        closer=closer,
         failed=failed,
         alerts=teller.count,
         media_seconds=timestamp,
