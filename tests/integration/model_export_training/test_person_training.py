@@ -62,7 +62,7 @@ def trained(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_trial_goes_all_the_way_to_a_network_like_the_one_that_ships(
     small: Path, tmp_path: Path
 ) -> None:
