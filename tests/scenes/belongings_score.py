@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache
@@ -40,6 +40,10 @@ FAR = 0.18, 0.3
 """How tall people are who are far away, by how tall they are in a lobby: 30 to 80 pixels of 576."""
 _ENDS = 8.0
 """Seconds after a thing is gone by which its alert has to be over."""
+
+
+Scenes = dict[tuple[str, int], dict[str, Score]]
+"""By kind and seed, and by rule."""
 
 
 def hall(name: str, clip: Room, seed: int) -> Room:
@@ -111,19 +115,20 @@ def main() -> int:
     if not (DATA / CLIP).exists():
         print(f"the real clip is needed in {DATA} (or EDGE_TEST_DATA)", file=sys.stderr)
         return 1
-    table = {kind: dict.fromkeys(RULES, Score()) for kind in arguments.kind or SCENES}
     tellings = [
         _Telling(kind, seed, speaks, arguments.far, arguments.share)
-        for kind in table for seed in arguments.seeds for speaks in (True, False)
+        for kind in arguments.kind or SCENES for seed in arguments.seeds
+        for speaks in (True, False)
     ]  # fmt: skip
+    scenes: Scenes = {(each.kind, each.seed): dict.fromkeys(RULES, Score()) for each in tellings}
     with ProcessPoolExecutor(arguments.jobs) as workers:
         each = tqdm(workers.map(_told, tellings), total=len(tellings), file=sys.stderr)
         for telling, one in zip(tellings, each, strict=True):
             for rule, found in one.items():
-                table[telling.kind][rule] += found
+                scenes[telling.kind, telling.seed][rule] += found
                 if arguments.why and (found.false or found.missed):
                     tqdm.write(f"{telling}: {rule}: {found}")
-    print("\n".join(_lines(table)))
+    print("\n".join(_lines(scenes)))
     return 0
 
 
@@ -149,20 +154,34 @@ def _told(telling: _Telling) -> dict[str, Score]:
     return judged(story, alerts_of(story, place, seed, fps, share=telling.share))
 
 
-def _lines(table: dict[str, dict[str, Score]]) -> Iterator[str]:
+def _lines(scenes: Scenes) -> Iterator[str]:
     yield "| scene | left: events | told | false | removed: events | told | false |"
     yield "|---|---|---|---|---|---|---|"
-    for kind, found in table.items():
-        yield f"| {kind} | {' | '.join(_counts(found[rule]) for rule in RULES)} |"
+    for kind in dict.fromkeys(kind for kind, _ in scenes):
+        of_kind = [found for (other, _), found in scenes.items() if other == kind]
+        sums = (sum((found[rule] for found in of_kind), Score()) for rule in RULES)
+        yield f"| {kind} | {' | '.join(_counts(each) for each in sums)} |"
     yield ""
-    yield "| rule | events | told | false | precision | recall | F1 | median delay |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| rule | events | told | false | precision | recall | F1 | of 95% | median delay |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for rule in RULES:
-        found = sum((each[rule] for each in table.values()), Score())
+        found = sum((each[rule] for each in scenes.values()), Score())
+        least, most = interval([each[rule] for each in scenes.values()])
         shares = [found.precision, found.recall, found.f1()]
         delay = "" if found.delay is None else f"{found.delay:.1f} s"
         shown = " | ".join("" if share is None else f"{share:.2f}" for share in shares)
-        yield f"| {rule} | {_counts(found)} | {shown} | {delay} |"
+        yield f"| {rule} | {_counts(found)} | {shown} | {least:.2f} to {most:.2f} | {delay} |"
+
+
+def interval(scenes: Sequence[Score]) -> tuple[float, float]:
+    """Between which F1 lies, to 95%: the scenes are drawn again with replacement, 2000 times."""
+    counts = np.array([(each.true, each.missed, each.false) for each in scenes])
+    rng = np.random.default_rng(1)
+    draws = counts[rng.integers(len(scenes), size=(2000, len(scenes)))].sum(axis=1)
+    true, missed, false = draws.T
+    f1 = 2 * true / np.maximum(2 * true + missed + false, 1)
+    least, most = np.quantile(f1, (0.025, 0.975))
+    return float(least), float(most)
 
 
 def _counts(found: Score) -> str:
