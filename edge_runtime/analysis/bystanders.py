@@ -21,6 +21,8 @@ _BESIDE = 0.6
 """So far from a person, in the person's heights, one puts things down, and a shadow falls."""
 _LEFT_SECONDS = 2.0
 """For so long after somebody was beside a place a thing there may be that person's."""
+_LATE = 1.0
+"""Who came so long after a thing kept still, at most, may have put it down."""
 _PERSON_SIZED = 0.35
 """What covers this part of the box of somebody lost is that person."""
 _INSIDE, _WAIST = 0.7, 0.6
@@ -42,6 +44,7 @@ class Bystanders:
         self._seen: dict[int, Box] = {}
         self._lost: dict[int, tuple[Box, float]] = {}
         self._visited: NDArray[np.float64] = np.full(shape, -np.inf)
+        self._arrived: NDArray[np.float64] = np.full(shape, np.inf)
         self._now = 0.0
 
     def where(self, tracks: Iterable[Track]) -> Mask:
@@ -69,7 +72,10 @@ class Bystanders:
         }
         self._seen = seen
         for box in (*(t.box for t in tracks), *self._places()):
-            self._visited[self._pixels(self._reach(box))] = now
+            where = self._pixels(self._reach(box))
+            came = now - self._visited[where] > _LEFT_SECONDS
+            self._arrived[where][came] = now
+            self._visited[where] = now
 
     def forget_those_gone(self, free: Mask, away: Mask) -> None:
         """Who was lost is gone when of the place all that is `free` to be seen is not `away`."""
@@ -92,8 +98,13 @@ class Bystanders:
         return bool((self._visited[part_of(box)] == self._now).any())
 
     def was_beside(self, blob: Blob, since: float) -> bool:
-        """Whether somebody may have put down what keeps still `since` then."""
-        return since - float(self._visited[blob.where].max()) <= _LEFT_SECONDS
+        """Whether somebody may have put down what keeps still `since` then.
+
+        Who came later has not.
+        """
+        arrived, visited = self._arrived[blob.where], self._visited[blob.where]
+        there = (arrived <= since + _LATE) & (since - visited <= _LEFT_SECONDS)
+        return bool(there.any())
 
     def stays_beside(self, mask: Mask) -> bool:
         """Whether somebody was lost beside `mask`, and has not gone."""
