@@ -346,7 +346,8 @@ def test_each_change_of_the_link_is_logged_once_and_counted(
         "port is another"
     ]
     with broker:
-        device.wait_for_state(LinkState.ONLINE)
+        # The state is set before it is logged.
+        wait_for(lambda: len(caplog.records) > 1, "the second line")
         assert caplog.records[-1].getMessage() == f"MQTT online: 127.0.0.1:{broker.port}"
         assert len(caplog.records) == 2
 
