@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
-import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge_runtime.provisioning.authority import Issued
+    from edge_runtime.provisioning.authority import Authority, Issued
 
 EXAMPLE = """\
 example, for a broker, a centre and a board:
@@ -40,6 +39,9 @@ def add_to(add: _Add) -> None:
     _add_install(add)
 
 
+# ca
+
+
 def _add_ca(add: _Add) -> None:
     parser = add(
         "ca",
@@ -51,6 +53,22 @@ def _add_ca(add: _Add) -> None:
     _add_days(parser, 3650)
     _add_passphrase(parser)
     parser.set_defaults(run=_ca)
+
+
+def _ca(arguments: argparse.Namespace) -> int:
+    from edge_runtime.provisioning import authority
+    from edge_runtime.provisioning.passphrase import passphrase
+
+    secret = passphrase(arguments.passphrase_file, confirm=True)
+    authority.create(arguments.folder, arguments.name, secret, timedelta(days=arguments.days))
+    print(
+        f"{arguments.folder} is an authority. {authority.CERTIFICATE} in it is for all who have to "
+        f"trust it, {authority.REVOCATIONS} for the broker; {authority.KEY} is for nobody else."
+    )
+    return 0
+
+
+# request
 
 
 def _add_request(add: _Add) -> None:
@@ -66,14 +84,26 @@ def _add_request(add: _Add) -> None:
         default=[],
         help="for a broker: a name or address under which it is reached; may be repeated",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="where NAME.key and NAME.csr go; a key that is there is used (default: here)",
+    _add_out(
+        parser,
+        Path(),
+        "where NAME.key and NAME.csr go; a key that is there is used (default: here)",
     )
     parser.set_defaults(run=_request)
+
+
+def _request(arguments: argparse.Namespace) -> int:
+    from edge_runtime.provisioning.requests import make_request
+
+    made = make_request(arguments.name, arguments.out, arguments.host)
+    print(
+        f"{made.request} is for the authority, which signs it. "
+        f"{made.key} {'is new and' if made.new_key else 'was there; it'} stays here."
+    )
+    return 0
+
+
+# sign
 
 
 def _add_sign(add: _Add) -> None:
@@ -88,15 +118,27 @@ def _add_sign(add: _Add) -> None:
     kind.add_argument("--server", action="store_true", help="it is the broker's")
     kind.add_argument("--centre", action="store_true", help="it is a centre's: centre, centre-2 …")
     _add_days(parser, _DAYS)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FOLDER",
-        help="where NAME.pem goes (default: beside the request)",
-    )
+    _add_out(parser, None, "where NAME.pem goes (default: beside the request)")
     _add_passphrase(parser)
     _add_json(parser)
     parser.set_defaults(run=_sign)
+
+
+def _sign(arguments: argparse.Namespace) -> int:
+    from edge_runtime.provisioning.names import Kind
+    from edge_runtime.provisioning.requests import read_request
+
+    asked = read_request(arguments.request)
+    kind = Kind.DEVICE
+    if arguments.server or arguments.centre:
+        kind = Kind.SERVER if arguments.server else Kind.CENTRE
+    with _opened(arguments) as authority:
+        made = authority.sign(asked, kind, timedelta(days=arguments.days))
+    _hand_out([made], arguments.out or arguments.request.parent, as_json=arguments.json)
+    return 0
+
+
+# renew
 
 
 def _add_renew(add: _Add) -> None:
@@ -106,17 +148,30 @@ def _add_renew(add: _Add) -> None:
         "edge-runtime provision renew --expiring 30 --ca bank-ca --out renewed",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="whose certificates")
-    parser.add_argument(
-        "--expiring", type=int, metavar="DAYS", help="all that expire within so many days"
-    )
+    _add_expiring(parser, "all that expire within so many days")
     _add_authority(parser)
     _add_days(parser, None)
-    parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="FOLDER", help="where NAME.pem go"
-    )
+    _add_out(parser, Path(), "where NAME.pem go")
     _add_passphrase(parser)
     _add_json(parser)
     parser.set_defaults(run=_renew)
+
+
+def _renew(arguments: argparse.Namespace) -> int:
+    from edge_runtime.provisioning.files import ProvisioningError
+
+    if bool(arguments.names) == (arguments.expiring is not None):
+        raise ProvisioningError("either names or --expiring DAYS are asked for")
+    valid = None if arguments.days is None else timedelta(days=arguments.days)
+    with _opened(arguments) as authority:
+        due = _chosen(authority.current(), arguments.names, arguments.expiring)
+        made = [authority.renew(each, valid) for each in due]
+        authority.renew_revocations()
+    _hand_out(made, arguments.out, as_json=arguments.json)
+    return 0
+
+
+# revoke
 
 
 def _add_revoke(add: _Add) -> None:
@@ -132,143 +187,10 @@ def _add_revoke(add: _Add) -> None:
     parser.set_defaults(run=_revoke)
 
 
-def _add_list(add: _Add) -> None:
-    parser = add(
-        "list",
-        "show what an authority issued",
-        "edge-runtime provision list --ca bank-ca --expiring 30",
-    )
-    _add_authority(parser)
-    parser.add_argument(
-        "--expiring",
-        type=int,
-        metavar="DAYS",
-        help="only the newest of each name, if it expires within so many days",
-    )
-    _add_json(parser)
-    parser.set_defaults(run=_list)
-
-
-def _add_install(add: _Add) -> None:
-    parser = add(
-        "install",
-        "on a device: check a renewed certificate, and put it in the place of the old",
-        "edge-runtime provision install atm-1.pem /etc/edge-runtime/edge-runtime.toml",
-    )
-    parser.add_argument("certificate", type=Path, metavar="CERTIFICATE")
-    parser.add_argument("config", type=Path, metavar="CONFIG")
-    parser.set_defaults(run=_install)
-
-
-def _add_authority(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--ca", type=Path, required=True, metavar="FOLDER", help="the authority's folder"
-    )
-
-
-def _add_days(parser: argparse.ArgumentParser, default: int | None) -> None:
-    usual = f"default {default}" if default else "default: as long as before"
-    parser.add_argument(
-        "--days", type=_positive, default=default, help=f"for how long it is valid ({usual})"
-    )
-
-
-def _add_passphrase(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--passphrase-file",
-        type=Path,
-        metavar="FILE",
-        help="the passphrase of the authority's key in its first line; else it is asked for",
-    )
-
-
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="the outcome as JSON")
-
-
-def _positive(text: str) -> int:
-    days = int(text)
-    if not 1 <= days <= 36500:
-        raise argparse.ArgumentTypeError("a number of days from 1 to 36500 is asked for")
-    return days
-
-
-# What they do.
-
-
-def _ca(arguments: argparse.Namespace) -> int:
-    from edge_runtime.provisioning import authority
-
-    secret = _passphrase(arguments.passphrase_file, confirm=True)
-    authority.create(arguments.folder, arguments.name, secret, timedelta(days=arguments.days))
-    print(
-        f"{arguments.folder} is an authority. {authority.CERTIFICATE} in it is for all who have to "
-        f"trust it, {authority.REVOCATIONS} for the broker; {authority.KEY} is for nobody else."
-    )
-    return 0
-
-
-def _request(arguments: argparse.Namespace) -> int:
-    from edge_runtime.provisioning.requests import make_request
-
-    made = make_request(arguments.name, arguments.out, arguments.host)
-    print(
-        f"{made.request} is for the authority, which signs it. "
-        f"{made.key} {'is new and' if made.new_key else 'was there; it'} stays here."
-    )
-    return 0
-
-
-def _sign(arguments: argparse.Namespace) -> int:
-    from edge_runtime.provisioning.authority import opened
-    from edge_runtime.provisioning.names import Kind
-    from edge_runtime.provisioning.requests import read_request
-
-    asked = read_request(arguments.request)
-    kind = Kind.DEVICE
-    if arguments.server or arguments.centre:
-        kind = Kind.SERVER if arguments.server else Kind.CENTRE
-    secret = _passphrase(arguments.passphrase_file)
-    with opened(arguments.ca, secret) as authority:
-        made = authority.sign(asked, kind, timedelta(days=arguments.days))
-    _hand_out([made], arguments.out or arguments.request.parent, as_json=arguments.json)
-    return 0
-
-
-def _renew(arguments: argparse.Namespace) -> int:
-    from edge_runtime.provisioning.authority import opened
-    from edge_runtime.provisioning.files import ProvisioningError
-
-    if bool(arguments.names) == (arguments.expiring is not None):
-        raise ProvisioningError("either names or --expiring DAYS are asked for")
-    valid = None if arguments.days is None else timedelta(days=arguments.days)
-    secret = _passphrase(arguments.passphrase_file)
-    with opened(arguments.ca, secret) as authority:
-        due = _chosen(authority.current(), arguments.names, arguments.expiring)
-        made = [authority.renew(each, valid) for each in due]
-        authority.renew_revocations()
-    _hand_out(made, arguments.out, as_json=arguments.json)
-    return 0
-
-
-def _chosen(current: list[Issued], names: list[str], days: int | None) -> list[Issued]:
-    from edge_runtime.provisioning.files import ProvisioningError
-
-    if days is not None:
-        until = datetime.now(UTC) + timedelta(days=days)
-        return [each for each in current if each.last <= until]
-    by_name = {each.name: each for each in current}
-    if unknown := [name for name in names if name not in by_name]:
-        raise ProvisioningError(
-            f"there is no certificate of {unknown[0]!r} to renew: `provision list` shows all"
-        )
-    return [by_name[name] for name in names]
-
-
 def _revoke(arguments: argparse.Namespace) -> int:
-    from edge_runtime.provisioning.authority import REVOCATIONS, opened
+    from edge_runtime.provisioning.authority import REVOCATIONS
 
-    with opened(arguments.ca, _passphrase(arguments.passphrase_file)) as authority:
+    with _opened(arguments) as authority:
         taken = authority.revoke(arguments.name)
     if arguments.json:
         print(json.dumps([_as_dict(each) for each in taken]))
@@ -278,6 +200,21 @@ def _revoke(arguments: argparse.Namespace) -> int:
             "broker and restart it: a connection that is open outlives a reload."
         )
     return 0
+
+
+# list
+
+
+def _add_list(add: _Add) -> None:
+    parser = add(
+        "list",
+        "show what an authority issued",
+        "edge-runtime provision list --ca bank-ca --expiring 30",
+    )
+    _add_authority(parser)
+    _add_expiring(parser, "only the newest of each name, if it expires within so many days")
+    _add_json(parser)
+    parser.set_defaults(run=_list)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -298,6 +235,34 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _chosen(current: list[Issued], names: list[str], days: int | None) -> list[Issued]:
+    from edge_runtime.provisioning.files import ProvisioningError
+
+    if days is not None:
+        until = datetime.now(UTC) + timedelta(days=days)
+        return [each for each in current if each.last <= until]
+    by_name = {each.name: each for each in current}
+    if unknown := [name for name in names if name not in by_name]:
+        raise ProvisioningError(
+            f"there is no certificate of {unknown[0]!r} to renew: `provision list` shows all"
+        )
+    return [by_name[name] for name in names]
+
+
+# install
+
+
+def _add_install(add: _Add) -> None:
+    parser = add(
+        "install",
+        "on a device: check a renewed certificate, and put it in the place of the old",
+        "edge-runtime provision install atm-1.pem /etc/edge-runtime/edge-runtime.toml",
+    )
+    parser.add_argument("certificate", type=Path, metavar="CERTIFICATE")
+    parser.add_argument("config", type=Path, metavar="CONFIG")
+    parser.set_defaults(run=_install)
+
+
 def _install(arguments: argparse.Namespace) -> int:
     from edge_runtime.config import load
     from edge_runtime.provisioning.installing import install
@@ -310,6 +275,60 @@ def _install(arguments: argparse.Namespace) -> int:
         else f"{arguments.certificate} is in place already."
     )
     return 0
+
+
+# what several have
+
+
+def _add_out(parser: argparse.ArgumentParser, default: Path | None, what: str) -> None:
+    parser.add_argument("--out", type=Path, default=default, metavar="FOLDER", help=what)
+
+
+def _add_expiring(parser: argparse.ArgumentParser, which: str) -> None:
+    parser.add_argument("--expiring", type=int, metavar="DAYS", help=which)
+
+
+def _add_authority(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--ca", type=Path, required=True, metavar="FOLDER", help="the authority's folder"
+    )
+
+
+def _add_passphrase(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--passphrase-file",
+        type=Path,
+        metavar="FILE",
+        help="the passphrase of the authority's key in its first line; else it is asked for",
+    )
+
+
+def _add_days(parser: argparse.ArgumentParser, default: int | None) -> None:
+    usual = f"default {default}" if default else "default: as long as before"
+    parser.add_argument(
+        "--days", type=_positive, default=default, help=f"for how long it is valid ({usual})"
+    )
+
+
+def _positive(text: str) -> int:
+    days = int(text)
+    if not 1 <= days <= 36500:
+        raise argparse.ArgumentTypeError("a number of days from 1 to 36500 is asked for")
+    return days
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="the outcome as JSON")
+
+
+# what several do
+
+
+def _opened(arguments: argparse.Namespace) -> AbstractContextManager[Authority]:
+    from edge_runtime.provisioning.authority import opened
+    from edge_runtime.provisioning.passphrase import passphrase
+
+    return opened(arguments.ca, passphrase(arguments.passphrase_file))
 
 
 def _hand_out(made: list[Issued], folder: Path, *, as_json: bool) -> None:
@@ -337,23 +356,3 @@ def _as_dict(issued: Issued, path: Path | None = None) -> dict[str, Any]:
         "state": issued.state(datetime.now(UTC)),
     }
     return told if path is None else {**told, "file": str(path)}
-
-
-def _passphrase(file: Path | None, *, confirm: bool = False) -> str:
-    """From the file's first line, else from whoever sits at the terminal."""
-    from edge_runtime.provisioning.files import ProvisioningError, read
-
-    if file is not None:
-        try:
-            lines = read(file, "passphrase file").decode().splitlines()
-        except UnicodeDecodeError as error:
-            raise ProvisioningError(f"the passphrase file {file} is not text in UTF-8") from error
-        return lines[0] if lines else ""
-    if not sys.stdin.isatty():
-        raise ProvisioningError(
-            "there is no terminal to ask for a passphrase at: use --passphrase-file"
-        )
-    typed = getpass.getpass("passphrase of the authority's key: ")
-    if confirm and getpass.getpass("again: ") != typed:
-        raise ProvisioningError("that was not the same passphrase twice")
-    return typed
