@@ -13,9 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
+
 from edge_runtime.analysis.boxes import iou
 from edge_runtime.analysis.glance import Grey
-from edge_runtime.analysis.motion import beside, spots
+from edge_runtime.analysis.motion import FEWEST, beside, spots
 from edge_runtime.analysis.places import Places
 from edge_runtime.analysis.region import Region
 from edge_runtime.detections import Detections
@@ -117,9 +119,14 @@ class CloserLooks:
         `moved` is a small picture, 0 where nothing moves.
         """
         unit = 1, 1
-        return self._newcomers.due(now) and any(
-            self._places.waiting(box, now) is not None
-            for box in spots(beside(moved, (track.box for track in tracks), unit), unit)
+        enough = cv2.countNonZero(moved) >= FEWEST  # else there is no spot, whoever is known
+        return (
+            enough
+            and self._newcomers.due(now)
+            and any(
+                self._places.waiting(box, now) is not None
+                for box in spots(beside(moved, (track.box for track in tracks), unit), unit)
+            )
         )
 
     def choose(

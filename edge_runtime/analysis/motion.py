@@ -4,6 +4,9 @@ The picture is compared with itself of a moment ago, not with a learned backgrou
 that averages over half a minute keeps the ghost of the last visitor in it, and the gate open.
 What came and then stands still is not forgotten by this, because the tracker keeps it while the
 gate rests.
+
+What moves and is nobody (leaves, a shadow, a door that falls shut) is looked at less often after a
+while, and often again as soon as somebody is seen.
 """
 
 from __future__ import annotations
@@ -49,8 +52,12 @@ class MotionSettings:
             raise ValueError("hold is >= 0 seconds and longest_rest > 0")
 
 
+_EAGER = 0.5
+"""Seconds for which every frame is looked at in which something moves and nobody is seen."""
+_SPARSE = 0.18
+"""Seconds between two looks after that: five a second, with some jitter."""
 _NOTHING: Grey = np.zeros((1, 1), np.uint8)
-_FEWEST = 5
+FEWEST = 5
 """Pixels of a glance that move, for something to be there."""
 _AROUND = 0.3, 0.15
 """What moves so near to a box, across and down, by how tall it is, belongs to it."""
@@ -68,6 +75,7 @@ class MotionGate:
         self._reference_time = 0.0
         self._last_motion = float("-inf")
         self._last_look = float("-inf")
+        self._in_vain_since = float("-inf")
 
     @property
     def moved(self) -> Grey:
@@ -82,6 +90,7 @@ class MotionGate:
         frame: Frame,
         *,
         settled: bool,
+        somebody: bool,
         glance: Glance | None = None,
         worth: Callable[[Grey], bool] | None = None,
     ) -> bool:
@@ -90,7 +99,8 @@ class MotionGate:
         `glance` is the frame's, where somebody else needs it, too.
 
         `settled` is False while the tracker is in doubt (something has just come or gone): then
-        the gate stays open, so that a doubt never lasts because nothing moves.
+        the gate stays open, so that a doubt never lasts because nothing moves. `somebody` is True
+        while anybody is followed and not lost: then every frame counts in which something moves.
 
         `worth` is asked about `moved` where too little of the picture has changed, and says
         whether that is worth a look all the same.
@@ -102,11 +112,15 @@ class MotionGate:
         changed = self._changed(glance.calm, now)
         if changed >= self._settings.area or (worth and worth(self.moved)):
             self._last_motion = now
+        moving = now - self._last_motion <= self._settings.hold
+        if somebody or not moving:
+            self._in_vain_since = now
+        rested = now - self._last_look
         look = (
             not self._settings.enabled
             or not settled
-            or now - self._last_motion <= self._settings.hold
-            or now - self._last_look >= self._settings.longest_rest
+            or (moving and (now - self._in_vain_since < _EAGER or rested >= _SPARSE))
+            or rested >= self._settings.longest_rest
         )
         if look:
             self._last_look = now
@@ -134,7 +148,7 @@ def spots(moved: Grey, size: tuple[int, int]) -> list[Box]:
 
     `moved` is a small picture of that frame, 0 where nothing moves.
     """
-    if cv2.countNonZero(moved) < _FEWEST:
+    if cv2.countNonZero(moved) < FEWEST:
         return []
     joined = cv2.dilate(moved, _JOIN)
     _, _, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
@@ -142,7 +156,7 @@ def spots(moved: Grey, size: tuple[int, int]) -> list[Box]:
     found = []
     for x, y, w, h, _ in boxes[1:].tolist():
         left, top, wide, high = cv2.boundingRect(part := moved[y : y + h, x : x + w])
-        if cv2.countNonZero(part) >= _FEWEST:
+        if cv2.countNonZero(part) >= FEWEST:
             x1, y1 = x + left, y + top
             found.append((x1 * across, y1 * down, (x1 + wide) * across, (y1 + high) * down))
     return found

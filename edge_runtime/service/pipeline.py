@@ -112,6 +112,7 @@ class Pipeline:
         look = self._gate.step(
             frame,
             settled=self._settled(),
+            somebody=any(t.state is not TrackState.LOST for t in self._scene.tracks),
             glance=glance,
             worth=partial(closer.worth, tracks=self._scene.tracks, now=frame.timestamp)
             if closer

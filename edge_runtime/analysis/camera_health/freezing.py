@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from edge_runtime.analysis.camera_health.measures import Plane
+from edge_runtime.analysis.camera_health.measures import Plane, part
 from edge_runtime.analysis.camera_health.verdicts import beyond
 
 _SAME, _REPEATS = 0.05, 0.9
@@ -75,13 +75,13 @@ class Repeats:
         self._last = now
         if self._first is None:
             self._first = now
-        repeats = float((levels <= _SAME).mean()) >= _REPEATS
+        repeats = part(levels <= _SAME) >= _REPEATS
         self._follow(repeats, before, now)
         known = now - self._first >= _KNOWN_SECONDS
         alike = self._light / _LIGHT <= light <= self._light * _LIGHT
         usual = self._usual if known and alike else 1.0
         if not repeats or not known:
-            self._learn(float((levels == 0).mean()), light, now - before)
+            self._learn(part(levels == 0), light, now - before)
         if usual < _RESTLESS:
             return self._mostly(now)
         return self._all(_UNBROKEN if usual < _THRIFTY else _LONG, now)

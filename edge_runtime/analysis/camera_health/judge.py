@@ -205,10 +205,8 @@ class Judge:
             return None
         # What is as much brighter as most tiles has kept still. A camera that sets its exposure
         # anew makes dark parts brighter than bright ones, but leaves edges where they are.
-        here, there = (
-            np.maximum(tiles(np.asarray(g.calm, np.float32)), 1.0) for g in (look, before)
-        )
-        gain = float(np.median(here / there))
+        here, there = (np.maximum(each.light, 1.0) for each in (measures, had))
+        gain = _median(here / there)
         levels = cv2.addWeighted(look.calm, 1.0, before.calm, -gain, 0, dtype=cv2.CV_32F)
         changed: Plane = tiles(np.abs(np.asarray(levels)))
         return np.asarray((changed < _STILL_LEVELS) | (alike(measures, had) >= _STILL_EDGES))
@@ -228,3 +226,9 @@ class Judge:
             reference.learn(measures, change, still, now)
         elif not reference.believed:
             self._reference = Reference(measures, now)  # what it began with was no background
+
+
+def _median(plane: NDArray[np.floating]) -> float:
+    """As `np.median`, which takes four times as long over so few."""
+    ordered = np.sort(plane, axis=None)
+    return float(ordered[(plane.size - 1) // 2] + ordered[plane.size // 2]) / 2

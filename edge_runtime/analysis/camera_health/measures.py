@@ -29,6 +29,7 @@ class Measures:
         mean: of all pixels, in grey levels.
         black: the share of pixels without light.
         white: the share of saturated pixels, among those that are not black.
+        light: the mean of each tile, ROWS x COLUMNS, in grey levels.
         across, down: the gradient, H x W.
         energy: the gradient's mean square in each tile, ROWS x COLUMNS.
         fine: the mean square of what a blur takes away, in each tile.
@@ -38,6 +39,7 @@ class Measures:
     mean: float
     black: float
     white: float
+    light: Plane
     across: Plane
     down: Plane
     energy: Plane
@@ -56,6 +58,7 @@ class Measures:
             mean=float(counts @ np.arange(256)) / size,
             black=float(counts[:BLACK].sum()) / size,
             white=float(counts[WHITE:].sum()) / max(size - int(counts[0]), size // 20, 1),
+            light=tiles(np.asarray(glance.calm, np.float32)),
             across=across,
             down=down,
             energy=tiles(across * across + down * down),
@@ -98,6 +101,11 @@ def alike(one: Measures, other: Measures) -> Plane:
     """The correlation of two glances' gradients in each tile, -1..1; brightness does not count."""
     product = tiles(one.across * other.across + one.down * other.down)
     return np.asarray(product / np.sqrt(np.maximum(one.energy * other.energy, 1.0)), np.float32)
+
+
+def part(mask: NDArray[np.bool_]) -> float:
+    """The part of `mask` that is True: a fifth of the time of its `mean`."""
+    return int(np.count_nonzero(mask)) / mask.size
 
 
 def _counts(plane: NDArray[np.uint8]) -> NDArray[np.int64]:

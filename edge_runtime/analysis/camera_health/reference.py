@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, tiles
+from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, part, tiles
 from edge_runtime.analysis.camera_health.placing import (
     Outline,
     Placing,
@@ -87,17 +87,17 @@ class Reference:
         # Noise is in the detail of every picture; a difference has it twice.
         detail = np.maximum(now.fine[here] - noise / 2, 0).sum()
         usual = np.maximum(self._fine[here] - self.usual_noise / 2, 0).sum()
-        a, b = self._coarse - self._coarse.mean(), now.coarse - now.coarse.mean()
-        spread, spread_now = float(np.sqrt((a * a).mean())), float(np.sqrt((b * b).mean()))
+        a, b = _without_mean(self._coarse), _without_mean(now.coarse)
+        spread, spread_now = (float(np.sqrt(np.vdot(each, each) / each.size)) for each in (a, b))
         product = max(spread * spread_now, 1e-3)
         return Likeness(
             textured=textured,
             fit=fit,
-            matched=float((fit[here] >= _FITS).mean()),
+            matched=part(fit[here] >= _FITS),
             energy=float(now.energy.sum() / max(own.sum(), 1.0)),
             detail=float(detail / max(usual, 1.0)),
             gain=spread_now / max(spread, 1.0),
-            coarse=float((a * b).mean()) / product,
+            coarse=float(np.vdot(a, b)) / a.size / product,
         )
 
     def lit(self, now: Measures) -> float:
@@ -129,7 +129,7 @@ class Reference:
         there = (own >= _TEXTURED) & (energy > 1)
         fit = self._fit(across, down, energy, own)[there]
         height, width = across.shape
-        matched = float((fit >= _FITS).mean()) if fit.size >= 6 else 0.0
+        matched = part(fit >= _FITS) if fit.size >= 6 else 0.0
         return placing.pixels(width, height), matched
 
     def learn(
@@ -156,10 +156,14 @@ class Reference:
             before = change.noise if self.noise is None else self.noise
             self.noise = before + share * (change.noise - before)
         if still is not None:
-            now_still = float(still.mean())
+            now_still = part(still)
             usual = now_still if self.still is None else self.still
             self.still = usual + share * (now_still - usual)
 
     def _fit(self, across: Plane, down: Plane, energy: Plane, own: Plane) -> Plane:
         product = tiles(self._across * across + self._down * down)
         return np.asarray(product / np.sqrt(np.maximum(own * energy, 1.0)), np.float32)
+
+
+def _without_mean(plane: Plane) -> Plane:
+    return np.asarray(plane - np.add.reduce(plane, axis=None) / plane.size, np.float32)

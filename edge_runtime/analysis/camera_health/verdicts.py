@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.analysis.camera_health.conditions import Condition
-from edge_runtime.analysis.camera_health.measures import Measures
+from edge_runtime.analysis.camera_health.measures import Measures, part
 from edge_runtime.analysis.camera_health.reference import Likeness, Reference
 
 _DARK_MEAN, _DARK_SHARE = 25, 0.95
@@ -96,8 +96,8 @@ def seen(
         return _white(now, _WHITE_ALL) or _WELL
     reference, like = beside
     lost = like.textured & (like.fit < _LOST)
-    count = int(like.textured.sum())
-    share = float(lost.sum()) / max(count, 1)
+    count = int(np.count_nonzero(like.textured))
+    share = int(np.count_nonzero(lost)) / max(count, 1)
     over = _over(now, noise, like, share, reference)
     if over is not None or count < _LEAST_TEXTURED:
         return over or _WELL
@@ -152,7 +152,7 @@ def _structure(
     if like.matched <= _LINES_ARE_THERE and like.energy >= 0.35:
         pixels, found = _elsewhere(now, like, reference)
         stands = max(min(_OTHER_STANDS, _AS_USUAL * reference.usual_still), _LEAST_STANDS)
-        something_stands = float(quiet.mean()) >= stands
+        something_stands = part(quiet) >= stands
         if not pixels and like.matched <= _LITTLE and something_stands and like.detail <= _NEAR:
             return Sight(Condition.COVERED, beyond(_NEAR, like.detail, 0.0))
         another = like.matched < _NOTHING_FOUND and something_stands
@@ -160,7 +160,8 @@ def _structure(
         if pixels or another:
             return Sight(Condition.MOVED, max(found, gone), pixels)
     flat = now.energy < _FLAT
-    blind = float((lost & (flat | quiet)).sum()) / float(like.textured.sum())
+    hidden = lost & (flat | quiet)
+    blind = int(np.count_nonzero(hidden)) / int(np.count_nonzero(like.textured))
     if like.matched <= _LITTLE and blind >= _BLIND_SHARE:
         return Sight(Condition.COVERED, beyond(_BLIND_SHARE, blind, 1.0))
     return _WELL
@@ -169,7 +170,10 @@ def _structure(
 def _blurred(now: Measures, like: Likeness, reference: Reference) -> float:
     """How surely detail is gone, and not for want of light: over all, or where a shadow lies."""
     detail = min(like.detail, like.energy)
-    limit = _SHARP * max(min(like.gain * like.gain, reference.lit(now)), 0.01)
+    most = max(like.gain * like.gain, 0.01)
+    if detail > _SHARP * most:  # so it nearly always is, and the light need not be asked about
+        return 0.0
+    limit = _SHARP * max(min(most, reference.lit(now)), 0.01)
     return beyond(limit, detail, 0.0) if detail <= limit else 0.0
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -23,9 +25,11 @@ def with_person(x: int) -> Image:
     return picture
 
 
-def looks(gate: MotionGate, pictures: list[Image], *, settled: bool = True) -> list[bool]:
+def looks(
+    gate: MotionGate, pictures: list[Image], *, settled: bool = True, somebody: bool = True
+) -> list[bool]:
     return [
-        gate.step(Frame(picture, i * STEP, 0.0), settled=settled)
+        gate.step(Frame(picture, i * STEP, 0.0), settled=settled, somebody=somebody)
         for i, picture in enumerate(pictures)
     ]
 
@@ -59,10 +63,37 @@ def test_the_gate_forgets_somebody_who_has_left_within_a_second() -> None:
     assert not any(seen[30:])
 
 
+def walk(begins: int, count: int) -> list[Image]:
+    return [lobby()] * begins + [with_person(20 + 15 * (i % 30)) for i in range(count)]
+
+
+def test_what_moves_and_is_nobody_is_looked_at_less_often_after_half_a_second() -> None:
+    seen = looks(MotionGate(MotionSettings(longest_rest=60)), walk(20, 30), somebody=False)
+    assert all(seen[20:24])
+    assert sum(seen[25:]) == pytest.approx(25 / 2, abs=1)
+    assert not any(one and other for one, other in itertools.pairwise(seen[25:]))
+
+
+def test_as_soon_as_somebody_is_seen_each_frame_is_looked_at_and_for_a_while_after() -> None:
+    gate = MotionGate(MotionSettings(longest_rest=60))
+    seen = [
+        gate.step(Frame(picture, i * STEP, 0.0), settled=True, somebody=40 <= i < 60)
+        for i, picture in enumerate(walk(20, 60))
+    ]
+    assert not all(seen[30:40])
+    assert all(seen[40:64])
+    assert not all(seen[66:70])
+
+
+def test_doubt_is_ended_at_each_frame_whatever_moves_in_vain() -> None:
+    gate = MotionGate(MotionSettings(longest_rest=60))
+    assert all(looks(gate, walk(20, 30), settled=False, somebody=False))
+
+
 def test_slow_movement_at_a_high_frame_rate_is_still_movement() -> None:
     gate = MotionGate(MotionSettings(longest_rest=60))
     frames = [Frame(with_person(100 + i), i / 30, 0.0) for i in range(90)]
-    seen = [gate.step(frame, settled=True) for frame in frames]
+    seen = [gate.step(frame, settled=True, somebody=True) for frame in frames]
     assert all(seen[10:])
 
 
@@ -77,7 +108,8 @@ def test_a_gate_that_is_switched_off_lets_everything_through() -> None:
 def test_another_picture_size_is_a_change() -> None:
     gate = MotionGate(MotionSettings(longest_rest=60))
     looks(gate, [lobby()] * 20)
-    assert gate.step(Frame(np.zeros((480, 640, 3), np.uint8), 2.0, 0.0), settled=True)
+    other = Frame(np.zeros((480, 640, 3), np.uint8), 2.0, 0.0)
+    assert gate.step(other, settled=True, somebody=False)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +136,7 @@ def test_something_small_that_moves_opens_the_gate_where_it_is_worth_it() -> Non
             return worth
 
         open_ = [
-            gate.step(Frame(picture, i * STEP, 0.0), settled=True, worth=decide)
+            gate.step(Frame(picture, i * STEP, 0.0), settled=True, somebody=True, worth=decide)
             for i, picture in enumerate(pictures)
         ]
         assert any(open_[20:]) == expected
