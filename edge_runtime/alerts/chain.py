@@ -58,6 +58,19 @@ class Head:
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What joins an alert to its neighbours; None in one that is in no chain.
+
+    Attributes:
+        previoushash: the hash of the alert before it.
+        hash: its own.
+    """
+
+    previoushash: str | None
+    hash: str | None
+
+
 def canonical(document: Mapping[str, Any]) -> bytes:
     """The JSON of `document` in the form of RFC 8785.
 
@@ -75,6 +88,27 @@ def digest(document: Mapping[str, Any]) -> str:
 def digest_as_made(document: Mapping[str, Any]) -> str:
     """The same for an alert that has no hash yet, and whose whole numbers are integers already."""
     return _digest(document)
+
+
+def links(payload: str, epoch: int, number: int, *, hashed: bool) -> Links | None:
+    """The links of an alert that is as it was committed; None of one that is not.
+
+    Args:
+        payload: its JSON.
+        epoch: the alert's.
+        number: the same.
+        hashed: whether it must have a hash; those before a chain have none, and are believed.
+    """
+    try:
+        document = json.loads(payload)
+        found = Links(document.get("previoushash"), document.get("hash"))
+        if found.hash is None:
+            return None if hashed else found
+        made = digest_as_made({key: document[key] for key in document if key != "hash"})
+        whole = found.hash == made and document["id"].endswith(f"/{epoch}/{number}")
+    except (ValueError, AttributeError, KeyError, RecursionError):
+        return None
+    return found if whole else None
 
 
 def to_sign(head: Head, time: str) -> bytes:

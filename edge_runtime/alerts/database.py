@@ -6,6 +6,8 @@ import json
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -235,6 +237,14 @@ def make_tables(connection: sqlite3.Connection, epoch: int) -> bool:
     if version < SCHEMA_VERSION:
         connection.executescript(_DROPPED)
     return version < SCHEMA_VERSION
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One transaction, undone if an error leaves it; nobody else writes from its beginning on."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
 
 
 def _is_stump(path: Path) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from edge_runtime.alerts.alert import Severity
 from edge_runtime.errors import EdgeRuntimeError
@@ -74,6 +75,57 @@ class DroppedRange:
         return replace(self, last=other.last, count=count, hash=other.hash)
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What an outbox gave up since it was opened, and what of all that the centre is to be told.
+
+    Attributes:
+        evicted: alerts that had waited, of each severity.
+        refused: alerts that found no room as they came, of each severity.
+        untold: alerts that are on record as dropped, since whenever.
+    """
+
+    evicted: Mapping[Severity, int]
+    refused: Mapping[Severity, int]
+    untold: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an outbox gave up since it was opened.
+
+    Attributes:
+        number: how many alerts.
+        evicted: those that had waited, of each severity.
+        refused: those that found no room as they came, of each severity.
+    """
+
+    number: int = 0
+    evicted: Counter[Severity] = field(default_factory=Counter)
+    refused: Counter[Severity] = field(default_factory=Counter)
+
+    def evict(self, ranges: Iterable[DroppedRange]) -> None:
+        """Count alerts that had waited."""
+        for each in ranges:
+            self.evicted.update(each.count)
+            self.number += each.number
+
+    def refuse(self, one: DroppedRange) -> None:
+        """Count an alert that found no room."""
+        self.refused.update(one.count)
+        self.number += one.number
+
+    def given(self, untold: int) -> Given:
+        """The same, and what is `untold`, as they are now."""
+        return Given(dict(self.evicted), dict(self.refused), untold)
+
+
+def unreadable(epoch: int, first: int, last: int, severity: str = "") -> DroppedRange:
+    """Alerts that are given up because they cannot be read."""
+    known = Severity(severity) if severity in set(Severity) else Severity.CRITICAL
+    return DroppedRange(epoch, first, last, {known: last - first + 1})
+
+
 def joined(ranges: Iterable[DroppedRange]) -> list[DroppedRange]:
     """The same in order, adjacent ones as one."""
     made: list[DroppedRange] = []
@@ -117,6 +169,19 @@ def forget(connection: sqlite3.Connection, ranges: Iterable[DroppedRange]) -> No
         "DELETE FROM dropped WHERE epoch = ? AND first = ? AND last = ?",
         [(each.epoch, each.first, each.last) for each in ranges],
     )
+
+
+def forget_up_to(connection: sqlite3.Connection, epoch: int, number: int) -> None:
+    """Forget the ranges of `epoch` that end at `number` or before; within a transaction."""
+    connection.execute("DELETE FROM dropped WHERE epoch = ? AND last <= ?", (epoch, number))
+
+
+def untold(connection: sqlite3.Connection) -> int:
+    """How many alerts are on record as dropped."""
+    (number,) = connection.execute(
+        "SELECT coalesce(sum(last - first + 1), 0) FROM dropped"
+    ).fetchone()
+    return int(number)
 
 
 def _select(

@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.alerts import dropping
-from edge_runtime.alerts.alert import Severity
-from edge_runtime.alerts.chain import digest_as_made
-from edge_runtime.alerts.database import Earlier, Epochs, make_tables, sync_folder
-from edge_runtime.alerts.dropping import DroppedRange, RangeError
+from edge_runtime.alerts.chain import links
+from edge_runtime.alerts.database import Earlier, Epochs, make_tables, sync_folder, transaction
+from edge_runtime.alerts.dropping import DroppedRange, RangeError, unreadable
 from edge_runtime.alerts.limits import PAGE_BYTES
 
 _LOG, _SHARED = "-wal", "-shm"
@@ -96,32 +95,6 @@ class _Found:
     whole: list[int] = field(default_factory=list)
     lost: list[DroppedRange] = field(default_factory=list)
     complete: bool = True
-
-
-def is_whole(payload: str, epoch: int, number: int, *, hashed: bool) -> bool:
-    """Whether `payload` is that alert as it was committed.
-
-    Args:
-        payload: its JSON.
-        epoch: the alert's.
-        number: the same.
-        hashed: whether it must have a hash; those before a chain have none, and are believed.
-    """
-    try:
-        document = json.loads(payload)
-        own = document.get("hash")
-        if own is None:
-            return not hashed
-        made = digest_as_made({key: document[key] for key in document if key != "hash"})
-        return bool(own == made) and document["id"].endswith(f"/{epoch}/{number}")
-    except (ValueError, AttributeError, KeyError, RecursionError):
-        return False
-
-
-def unreadable(epoch: int, first: int, last: int, severity: str = "") -> DroppedRange:
-    """Alerts that are given up because they cannot be read."""
-    known = Severity(severity) if severity in set(Severity) else Severity.CRITICAL
-    return DroppedRange(epoch, first, last, {known: last - first + 1})
 
 
 def begin_anew(path: Path, reason: str) -> Salvage:
@@ -269,7 +242,7 @@ def _epoch_of_an_alert(source: sqlite3.Connection, last: int) -> int | None:
             epoch = int(json.loads(row[4])["id"].rsplit("/", 2)[1])
         except (ValueError, LookupError, TypeError, AttributeError):
             return 0
-        return epoch if is_whole(row[4], epoch, row[0], hashed=True) else 0
+        return epoch if links(row[4], epoch, row[0], hashed=True) else 0
 
     for _, row in _scan(source, range(1, last + 1), 0, lambda row: epoch_of(row) > 0):
         if row is not None and (epoch := epoch_of(row)):
@@ -297,7 +270,7 @@ def _look_at_alerts(source: sqlite3.Connection, found: _Found) -> None:
 
     def good(row: _Row) -> bool:
         epoch, number = epochs.identity(row[0])
-        return is_whole(row[4], epoch, number, hashed=row[0] >= found.first)
+        return links(row[4], epoch, number, hashed=row[0] >= found.first) is not None
 
     found.places = range(epochs.begin, found.last + 1)
     for place, row in _scan(source, found.places, found.gone, good):
@@ -370,8 +343,7 @@ def _save(source: sqlite3.Connection, found: _Found, target: sqlite3.Connection)
         (found.epochs.current, last, last),
         *((one.epoch, one.last, one.shift + last) for one in found.epochs.earlier),
     ]
-    with target:
-        target.execute("BEGIN IMMEDIATE")
+    with transaction(target):
         # A clock that was set back must not make an epoch twice.
         target.execute(
             "UPDATE identity SET epoch = max(epoch, ?)", (max(one[0] for one in epochs) + 1,)

@@ -289,7 +289,7 @@ def test_damage_that_is_found_while_it_is_open_is_told_and_mended(
     with Outbox(path, origin) as outbox:
         for start in pages_of(path, 13)[5:]:
             damage(path, start, os.urandom(PAGE))
-        outbox._connection.execute("PRAGMA shrink_memory")
+        outbox._ledger.connection.execute("PRAGMA shrink_memory")
         with pytest.raises(OutboxDamagedError, match="is damaged"):
             outbox.pending(0, 1000)
         assert outbox.damage is not None

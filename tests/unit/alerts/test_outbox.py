@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.alerts.alert import Alert, ModelIdentity, Origin, Severity
-from edge_runtime.alerts.chain import BEGINNING, Head
+from edge_runtime.alerts.chain import BEGINNING, Head, Links
 from edge_runtime.alerts.limits import Limits
 from edge_runtime.alerts.outbox import (
     SCHEMA_VERSION,
@@ -36,7 +36,10 @@ def commit(outbox: Outbox, alert: Alert) -> Commit:
 def test_what_was_committed_is_what_waits(outbox: Outbox, alert: Alert) -> None:
     made = outbox.commit(alert, model=MODEL, clock_synchronised=False)
     assert outbox.pending(0, 10) == [
-        Entry(1, "front", "presence", Severity.HIGH, made.to_json(), 1)
+        Entry(
+            *(1, "front", "presence", Severity.HIGH, made.to_json(), outbox.epoch, 1),
+            Links(made.previoushash, made.hash),
+        )
     ]
     told = json.loads(outbox.pending(0, 10)[0].payload)
     assert told["id"] == f"atm-1/{outbox.epoch}/1"
@@ -170,7 +173,7 @@ def test_the_publisher_is_woken_after_the_alert_is_readable(outbox: Outbox, comm
 
 def test_a_commit_is_synced_to_the_disk(outbox: Outbox) -> None:
     # The connection that commits is asked: these pragmas belong to a connection, not to a file.
-    ask = outbox._connection.execute
+    ask = outbox._ledger.connection.execute
     assert ask("PRAGMA journal_mode").fetchone() == ("wal",)
     assert ask("PRAGMA synchronous").fetchone() == (2,)  # FULL
 
