@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -32,3 +33,11 @@ class WithoutNull(Untitled):
         if made.get("default", ...) is None:
             del made["default"]
         return made
+
+
+def schema_of(document: type[BaseModel]) -> dict[str, Any]:
+    """What a TOML document of that model may hold, as a JSON Schema (draft 2020-12)."""
+    return {
+        "$schema": GenerateJsonSchema.schema_dialect,
+        **document.model_json_schema(schema_generator=WithoutNull),
+    }

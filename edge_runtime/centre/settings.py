@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from edge_runtime.config.errors import ConfigError
 from edge_runtime.config.findings import findings
 from edge_runtime.config.loading import located, parse, read_text
-from edge_runtime.config.sections import PLAIN_PORT, TLS_PORT, TlsConfig, schema_of
+from edge_runtime.config.mqtt import PLAIN_PORT, TLS_PORT, TlsConfig
 from edge_runtime.config.values import (
     Context,
     Host,
@@ -23,6 +23,7 @@ from edge_runtime.config.values import (
     context,
 )
 from edge_runtime.errors import EdgeRuntimeError
+from edge_runtime.json_schema import schema_of
 from edge_runtime.messaging.settings import MqttSettings
 
 

@@ -4,21 +4,13 @@
 with its line. What the keys mean for a person is in docs/configuration.md.
 """
 
-from edge_runtime.config.errors import ConfigError, Problem
+from edge_runtime.config.cameras import CameraConfig, MotionConfig
+from edge_runtime.config.document import Config, schema
+from edge_runtime.config.errors import ConfigError
+from edge_runtime.config.inference import HeadsConfig, ModelConfig
 from edge_runtime.config.loading import load, of_document, read_document
+from edge_runtime.config.mqtt import TlsConfig
 from edge_runtime.config.rules import DAYS, PresenceConfig, RuleConfig, ScheduleConfig
-from edge_runtime.config.sections import (
-    CameraConfig,
-    Config,
-    DeviceConfig,
-    HeadsConfig,
-    ModelConfig,
-    MotionConfig,
-    MqttConfig,
-    TlsConfig,
-    ZoneConfig,
-    schema,
-)
 from edge_runtime.config.snapshots import PERSON, SnapshotsConfig
 from edge_runtime.config.values import FIXED_BY_BUNDLE, MODEL_KINDS
 
@@ -30,18 +22,14 @@ __all__ = [
     "CameraConfig",
     "Config",
     "ConfigError",
-    "DeviceConfig",
     "HeadsConfig",
     "ModelConfig",
     "MotionConfig",
-    "MqttConfig",
     "PresenceConfig",
-    "Problem",
     "RuleConfig",
     "ScheduleConfig",
     "SnapshotsConfig",
     "TlsConfig",
-    "ZoneConfig",
     "load",
     "of_document",
     "read_document",

@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from edge_runtime.config.checks import check
+from edge_runtime.config.document import Config, plain_schema
 from edge_runtime.config.errors import ConfigError, Finding, Problem, dotted
 from edge_runtime.config.findings import findings
 from edge_runtime.config.lines import Key, find_line
 from edge_runtime.config.models import Looked, look, look_at_heads
-from edge_runtime.config.sections import Config, plain_schema
 from edge_runtime.config.values import Context
 
 

@@ -14,8 +14,8 @@ from edge_runtime.config.errors import ConfigError, Finding, Problem, closest, d
 from edge_runtime.config.findings import findings
 from edge_runtime.config.lines import Key
 from edge_runtime.config.loading import located, parse, read_text
-from edge_runtime.config.sections import schema_of
 from edge_runtime.config.values import Listed, Pair
+from edge_runtime.json_schema import schema_of
 from model_export.architectures.mobilenet import Family
 from model_export.datasets.splits import CALIBRATION_PICTURES
 from model_export.pruning.structured import Importance
