@@ -1,19 +1,19 @@
-"""`edge-runtime provision ...`: its arguments, and what it prints."""
+"""The commands about identities, ``edge-runtime provision ...``."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_runtime.cli.arguments import Commands, command, print_json, subcommands
+
 if TYPE_CHECKING:
     from edge_runtime.provisioning.authority import Authority, Issued
 
-EXAMPLE = """\
+_EXAMPLE = """\
 example, for a broker, a centre and a board:
   edge-runtime provision ca bank-ca
   edge-runtime provision request mqtt --host mqtt.bank.example   # on the broker's machine
@@ -25,34 +25,42 @@ example, for a broker, a centre and a board:
   edge-runtime provision list --ca bank-ca"""
 
 _DAYS = 365
-_Add = Callable[[str, str, str], argparse.ArgumentParser]
 
 
-def add_to(add: _Add) -> None:
-    """Make the subcommands; `add` makes a parser from a name, a summary and an example."""
-    _add_ca(add)
-    _add_request(add)
-    _add_sign(add)
-    _add_renew(add)
-    _add_revoke(add)
-    _add_list(add)
-    _add_install(add)
+def add_provision(commands: Commands) -> None:
+    """``edge-runtime provision``, which has commands of its own."""
+    parser = command(
+        commands,
+        "provision",
+        "make, certify, renew and revoke the identities of devices, centre and broker",
+        "edge-runtime provision request atm-1 --out /etc/edge-runtime/tls",
+    )
+    parser.epilog = _EXAMPLE
+    its = subcommands(parser)
+    _add_ca(its)
+    _add_request(its)
+    _add_sign(its)
+    _add_renew(its)
+    _add_revoke(its)
+    _add_list(its)
+    _add_install(its)
 
 
 # ca
 
 
-def _add_ca(add: _Add) -> None:
-    parser = add(
+def _add_ca(commands: Commands) -> None:
+    parser = command(
+        commands,
         "ca",
         "make an authority: a folder with its key, its certificate and what it issues",
         "edge-runtime provision ca bank-ca --name 'Bank cameras'",
+        _ca,
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a new one")
     parser.add_argument("--name", default="edge-runtime", help="what its certificate says")
     _add_days(parser, 3650)
     _add_passphrase(parser)
-    parser.set_defaults(run=_ca)
 
 
 def _ca(arguments: argparse.Namespace) -> int:
@@ -71,11 +79,13 @@ def _ca(arguments: argparse.Namespace) -> int:
 # request
 
 
-def _add_request(add: _Add) -> None:
-    parser = add(
+def _add_request(commands: Commands) -> None:
+    parser = command(
+        commands,
         "request",
         "make a key that stays on this machine, and a request to certify it",
         "edge-runtime provision request atm-1 --out /etc/edge-runtime/tls",
+        _request,
     )
     parser.add_argument("name", metavar="NAME", help="the device's, unique at its broker")
     parser.add_argument(
@@ -89,7 +99,6 @@ def _add_request(add: _Add) -> None:
         Path(),
         "where NAME.key and NAME.csr go; a key that is there is used (default: here)",
     )
-    parser.set_defaults(run=_request)
 
 
 def _request(arguments: argparse.Namespace) -> int:
@@ -106,11 +115,13 @@ def _request(arguments: argparse.Namespace) -> int:
 # sign
 
 
-def _add_sign(add: _Add) -> None:
-    parser = add(
+def _add_sign(commands: Commands) -> None:
+    parser = command(
+        commands,
         "sign",
         "certify what a request asks for",
         "edge-runtime provision sign atm-1.csr --ca bank-ca",
+        _sign,
     )
     parser.add_argument("request", type=Path, metavar="REQUEST", help="a .csr file")
     _add_authority(parser)
@@ -121,7 +132,6 @@ def _add_sign(add: _Add) -> None:
     _add_out(parser, None, "where NAME.pem goes (default: beside the request)")
     _add_passphrase(parser)
     _add_json(parser)
-    parser.set_defaults(run=_sign)
 
 
 def _sign(arguments: argparse.Namespace) -> int:
@@ -141,11 +151,13 @@ def _sign(arguments: argparse.Namespace) -> int:
 # renew
 
 
-def _add_renew(add: _Add) -> None:
-    parser = add(
+def _add_renew(commands: Commands) -> None:
+    parser = command(
+        commands,
         "renew",
         "certify the same keys anew; they need no new request, and no key moves",
         "edge-runtime provision renew --expiring 30 --ca bank-ca --out renewed",
+        _renew,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="whose certificates")
     _add_expiring(parser, "all that expire within so many days")
@@ -154,7 +166,6 @@ def _add_renew(add: _Add) -> None:
     _add_out(parser, Path(), "where NAME.pem go")
     _add_passphrase(parser)
     _add_json(parser)
-    parser.set_defaults(run=_renew)
 
 
 def _renew(arguments: argparse.Namespace) -> int:
@@ -174,17 +185,18 @@ def _renew(arguments: argparse.Namespace) -> int:
 # revoke
 
 
-def _add_revoke(add: _Add) -> None:
-    parser = add(
+def _add_revoke(commands: Commands) -> None:
+    parser = command(
+        commands,
         "revoke",
         "take back the certificates of a name: the list crl.pem is for the broker",
         "edge-runtime provision revoke atm-1 --ca bank-ca",
+        _revoke,
     )
     parser.add_argument("name", metavar="NAME")
     _add_authority(parser)
     _add_passphrase(parser)
     _add_json(parser)
-    parser.set_defaults(run=_revoke)
 
 
 def _revoke(arguments: argparse.Namespace) -> int:
@@ -193,7 +205,7 @@ def _revoke(arguments: argparse.Namespace) -> int:
     with _opened(arguments) as authority:
         taken = authority.revoke(arguments.name)
     if arguments.json:
-        print(json.dumps([_as_dict(each) for each in taken]))
+        print_json([_as_dict(each) for each in taken])
     else:
         print(
             f"{len(taken)} of {arguments.name} revoked. Bring {arguments.ca / REVOCATIONS} to the "
@@ -205,16 +217,17 @@ def _revoke(arguments: argparse.Namespace) -> int:
 # list
 
 
-def _add_list(add: _Add) -> None:
-    parser = add(
+def _add_list(commands: Commands) -> None:
+    parser = command(
+        commands,
         "list",
         "show what an authority issued",
         "edge-runtime provision list --ca bank-ca --expiring 30",
+        _list,
     )
     _add_authority(parser)
     _add_expiring(parser, "only the newest of each name, if it expires within so many days")
     _add_json(parser)
-    parser.set_defaults(run=_list)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -225,7 +238,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.expiring is not None:
         shown = _chosen(register.current(), [], arguments.expiring)
     if arguments.json:
-        print(json.dumps([_as_dict(each) for each in shown]))
+        print_json([_as_dict(each) for each in shown])
         return 0
     now = datetime.now(UTC)
     width = max((len(each.name) for each in shown), default=0)
@@ -252,15 +265,16 @@ def _chosen(current: list[Issued], names: list[str], days: int | None) -> list[I
 # install
 
 
-def _add_install(add: _Add) -> None:
-    parser = add(
+def _add_install(commands: Commands) -> None:
+    parser = command(
+        commands,
         "install",
         "on a device: check a renewed certificate, and put it in the place of the old",
         "edge-runtime provision install atm-1.pem /etc/edge-runtime/edge-runtime.toml",
+        _install,
     )
     parser.add_argument("certificate", type=Path, metavar="CERTIFICATE")
     parser.add_argument("config", type=Path, metavar="CONFIG")
-    parser.set_defaults(run=_install)
 
 
 def _install(arguments: argparse.Namespace) -> int:
@@ -341,7 +355,7 @@ def _hand_out(made: list[Issued], folder: Path, *, as_json: bool) -> None:
         if not as_json:
             print(f"{path} is for the {each.kind} {each.name}, until {each.last:%Y-%m-%d}")
     if as_json:
-        print(json.dumps([_as_dict(each, folder / f"{each.name}.pem") for each in made]))
+        print_json([_as_dict(each, folder / f"{each.name}.pem") for each in made])
     elif not made:
         print("there is nothing to renew")
 

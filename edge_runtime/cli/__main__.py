@@ -1,0 +1,7 @@
+"""The same as `edge-runtime`."""
+
+import sys
+
+from edge_runtime.cli import main
+
+sys.exit(main())
