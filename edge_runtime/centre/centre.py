@@ -14,10 +14,11 @@ from time import monotonic
 
 from edge_runtime.backoff import Backoff
 from edge_runtime.centre.asking import Asker, acknowledgement
-from edge_runtime.centre.database import DatabaseUrlError, StoreError
+from edge_runtime.centre.database import DatabaseUrlError, StoreError, printable
 from edge_runtime.centre.incoming import read_batch
 from edge_runtime.centre.pacing import AcknowledgementPacer
-from edge_runtime.centre.store import Recorded, Store, printable
+from edge_runtime.centre.receiving import Recorded
+from edge_runtime.centre.store import Store
 from edge_runtime.messaging.connection import (
     NETWORK_SECONDS,
     Connection,

@@ -12,9 +12,11 @@ from sqlalchemy import select, update
 from edge_runtime.alerts.alert import AlertEvent
 from edge_runtime.alerts.chain import ChainName, digest
 from edge_runtime.centre import tables
+from edge_runtime.centre.chains import WINDOW
 from edge_runtime.centre.database import DatabaseUrlError, StoreError, reading, writing
 from edge_runtime.centre.incoming import Batch, Device, read_batch
-from edge_runtime.centre.store import WINDOW, Recorded, Store, UnknownDeviceError
+from edge_runtime.centre.receiving import Recorded
+from edge_runtime.centre.store import Store, UnknownDeviceError
 from edge_runtime.messaging.connection import Received
 from tests.centre import EPOCH, Chain, database_in
 
