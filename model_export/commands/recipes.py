@@ -51,7 +51,7 @@ def run(
     Steps are kept: what did not change is not done again.
     """
     from model_export.recipes.delivering import Places
-    from model_export.recipes.recipe import load_recipe
+    from model_export.recipes.reading import load_recipe
     from model_export.recipes.run import require_passed, run_recipe
 
     wanted, text = load_recipe(recipe)

@@ -5,46 +5,15 @@ What the keys mean for a person is in docs/recipes.md.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from edge_runtime.config.errors import ConfigError, Finding, Problem, closest, dotted
-from edge_runtime.config.findings import findings
-from edge_runtime.config.lines import Key
-from edge_runtime.config.loading import located, parse, read_text
 from edge_runtime.config.values import Listed, Pair
 from edge_runtime.json_schema import schema_of
 from model_export.architectures.mobilenet import Family
-from model_export.datasets.splits import CALIBRATION_PICTURES
-from model_export.pruning.structured import Importance
-from model_export.quantization import Io
-from model_export.quantization import Precision as Quantized
-from model_export.training.augmentation import Augmentation, Effect
-from model_export.training.batches import Imbalance
-from model_export.training.classification import Precision
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-Chance = Annotated[float, Field(ge=0, le=1)]
-Epochs = Annotated[int, Field(ge=1, le=10_000)]
-Rate = Annotated[float, Field(gt=0, le=1)]
-Side = Annotated[int, Field(ge=32, le=2048)]
-StepName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
-AnyPath = Annotated[Path, Field(strict=False)]
-_Loose = Field(strict=False)
-"""TOML has no enumerations: their texts stand for them."""
-
-
-class Table(BaseModel):
-    """A table of a recipe: frozen, and without unknown keys."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-    )
+from model_export.recipes.step_tables import Step
+from model_export.recipes.values import LOOSE, AnyPath, Chance, Share, Side, StepName, Table
 
 
 class SplitTable(Table):
@@ -100,7 +69,7 @@ class DataTable(Table):
 class ModelTable(Table):
     """The network."""
 
-    family: Annotated[Family, _Loose] | None = Field(
+    family: Annotated[Family, LOOSE] | None = Field(
         default=None,
         description="Which MobileNet; by default the one in `start`.",
         examples=["mobilenet_v2"],
@@ -138,188 +107,6 @@ class ModelTable(Table):
     def sides(self) -> tuple[int, int]:
         """Height and width."""
         return self.height or self.size, self.size
-
-
-class HeadTable(Table):
-    """The phase in which only what is new learns."""
-
-    epochs: Epochs = Field(default=2, description="How many.")
-    learning_rate: Rate = Field(default=0.003, description="The highest.")
-
-
-class AugmentationTable(Table):
-    """How often each effect happens to a picture; what is not named does not."""
-
-    flip: Chance = Field(default=0, description="Left becomes right.")
-    shift: Chance = Field(default=0, description="Another part of it, turned a little.")
-    occlusion: Chance = Field(default=0, description="Something stands before a part of it.")
-    backlight: Chance = Field(default=0, description="Bright around, dark in the middle.")
-    glare: Chance = Field(default=0, description="Light falls on the lens.")
-    colour_cast: Chance = Field(default=0, description="Lamps of another colour.")
-    defocus: Chance = Field(default=0, description="Out of focus.")
-    motion_blur: Chance = Field(default=0, description="It moves while it is exposed.")
-    low_light: Chance = Field(default=0, description="Dark and noisy.")
-    compression: Chance = Field(default=0, description="The blocks of an encoder at a low rate.")
-
-    def probabilities(self) -> Augmentation:
-        """The same as training takes it."""
-        return Augmentation({effect: getattr(self, effect) for effect in Effect})
-
-
-class _Step(Table):
-    """What all steps have."""
-
-    name: StepName = Field(description="What the step is called.", examples=["whole"])
-    source: StepName | None = Field(
-        default=None,
-        alias="from",
-        description="The step whose model it takes; by default the step before it.",
-        examples=["whole"],
-    )
-
-
-class _Learning(_Step):
-    """What all steps have that learn."""
-
-    epochs: Epochs = Field(default=20, description="At most so many.", examples=[20])
-    learning_rate: Rate = Field(
-        default=0.001, description="The highest: it rises to it, then falls to 0 as a cosine."
-    )
-    patience: Epochs = Field(
-        default=8, description="Epochs without a better validation after which it ends."
-    )
-    batch: int = Field(default=32, ge=2, le=4096, description="Pictures a step.")
-    imbalance: Annotated[Imbalance, _Loose] = Field(
-        default=Imbalance.WEIGHTS,
-        description="What makes rare classes of a classifier count: their weights, how often they "
-        "are drawn, or nothing.",
-    )
-    augmentation: AugmentationTable | None = Field(
-        default=None,
-        description="What happens to pictures; by default what cameras in branches do to them.",
-    )
-
-
-class _Training(_Learning):
-    """What all trainings without rounding have."""
-
-    averaged: bool = Field(
-        default=True, description="Whether a moving average of the weights is kept."
-    )
-    mixing: Chance = Field(
-        default=0.25, description="How often a detector's picture is one of four in a mosaic."
-    )
-    precision: Annotated[Precision, _Loose] = Field(
-        default=Precision.FLOAT32, description="What is computed in; the others are for GPUs."
-    )
-    teacher_share: Rate = Field(
-        default=0.7, description="How much of the loss is about what the teacher says."
-    )
-    temperature: float = Field(
-        default=2.0, ge=1, le=100, description="Above 1, small probabilities of the teacher count."
-    )
-
-
-class TrainStep(_Training):
-    """Train a network."""
-
-    do: Literal["train"]
-    head: HeadTable | None = Field(
-        default=None, description="A phase before it, in which only what is new learns."
-    )
-    teacher: StepName | None = Field(
-        default=None, description="A step whose larger model it learns from, too."
-    )
-    checkpoint: AnyPath | None = Field(
-        default=None,
-        description="Its outcome, kept from a machine with a GPU, beside the recipe: taken where "
-        "this machine has none.",
-        examples=["person.npz"],
-    )
-
-
-class PruneStep(_Training):
-    """Make a network smaller, and train it again with the whole one as its teacher."""
-
-    do: Literal["prune"]
-    method: Literal["channels", "magnitude", "2:4"] = Field(
-        default="channels",
-        description="Remove channels (a faster network), or make weights zero, freely or two of "
-        "each four (a smaller download, no speed).",
-    )
-    macs: Share | None = Field(
-        default=None, description="channels: so much is left of the multiply-accumulates."
-    )
-    latency: Share | None = Field(
-        default=None, description="channels: so much is left of the time, measured here."
-    )
-    teacher: StepName | None = Field(
-        default=None,
-        description="channels: a step whose model it learns from; by default the one it takes.",
-    )
-    importance: Annotated[Importance, _Loose] = Field(
-        default=Importance.SCALE, description="channels: what tells how much one matters."
-    )
-    sparsity: Share | None = Field(
-        default=None, description="magnitude: the share of weights that become zero."
-    )
-    settle: Epochs = Field(
-        default=2, description="magnitude and 2:4: epochs after all zeros are in place."
-    )
-    checkpoint: AnyPath | None = Field(
-        default=None, description="As that of `train`.", examples=["person-half.npz"]
-    )
-
-    @model_validator(mode="after")
-    def _one_measure(self) -> Self:
-        wanted = {"channels": "macs or latency", "magnitude": "sparsity", "2:4": "nothing"}
-        given = [
-            name for name in ("macs", "latency", "sparsity") if getattr(self, name) is not None
-        ]
-        allowed = {"channels": ["macs"], "magnitude": ["sparsity"], "2:4": []}[self.method]
-        if given != allowed and not (self.method == "channels" and given == ["latency"]):
-            raise ValueError(
-                f'method = "{self.method}" goes by {wanted[self.method]} alone, and there is '
-                f"{' and '.join(given) or 'none of them'}; e.g. "
-                + ("sparsity = 0.7" if self.method == "magnitude" else "macs = 0.5")
-            )
-        return self
-
-
-class QuantizeStep(_Step):
-    """Make the model's numbers smaller."""
-
-    do: Literal["quantize"]
-    to: Annotated[Quantized, _Loose] = Field(
-        default=Quantized.INT8, description="float16, dynamic, int8 or int16x8.", examples=["int8"]
-    )
-    io: Annotated[Io, _Loose] | None = Field(
-        default=None,
-        description="What goes in and comes out; by default uint8 of an int8 model, which every "
-        "reader takes, else float32.",
-    )
-    pictures: int = Field(
-        default=CALIBRATION_PICTURES,
-        ge=1,
-        description="So many of the training pictures calibrate it, as many of each class.",
-    )
-    keep_float: Listed[str] = Field(
-        default=(), description="Layers that stay float, by name.", examples=[["block01_project"]]
-    )
-
-
-class QatStep(_Learning):
-    """Train with rounding in the network, and make it int8."""
-
-    do: Literal["qat"]
-    epochs: Epochs = Field(default=5, description="At most so many.", examples=[5])
-    learning_rate: Rate = Field(
-        default=1e-4, description="The highest: it rises to it, then falls to 0 as a cosine."
-    )
-    io: Annotated[Io, _Loose] = Field(default=Io.UINT8, description="What goes in and comes out.")
-
-
-Step = TrainStep | PruneStep | QuantizeStep | QatStep
 
 
 class GateTable(Table):
@@ -416,92 +203,6 @@ class Recipe(Table):
         return (*(self.chain(source) if source else ()), name)
 
 
-def teacher_of(step: Step) -> str | None:
-    """The name of the step that it names as its teacher."""
-    return step.teacher if isinstance(step, TrainStep | PruneStep) else None
-
-
 def schema() -> dict[str, Any]:
     """A recipe as a JSON Schema, for editors."""
     return schema_of(Recipe)
-
-
-def load_recipe(path: Path) -> tuple[Recipe, str]:
-    """Read and validate a recipe; the recipe, and its text.
-
-    Raises:
-        ConfigError: with everything that is wrong, each with its line.
-    """
-    text = read_text(path)
-    recipe, found = _validated(parse(text, path))
-    if recipe is None or found:
-        raise ConfigError(located(found, text, path))
-    return recipe, text
-
-
-def of_document(document: dict[str, Any], called: str) -> Recipe:
-    """A recipe that stands in no file, as one that is made of arguments; errors as above."""
-    recipe, found = _validated(document)
-    if recipe is None or found:
-        raise ConfigError(Problem(called, None, dotted(each.key), each.text) for each in found)
-    return recipe
-
-
-def _validated(document: dict[str, Any]) -> tuple[Recipe | None, list[Finding]]:
-    try:
-        recipe = Recipe.model_validate(document)
-    except ValidationError as error:
-        return None, list(findings(error.errors(include_url=False), document, schema()))
-    return recipe, _check_names(recipe) or _check_steps(recipe)
-
-
-def _check_names(recipe: Recipe) -> list[Finding]:
-    """Each step has a name of its own, and names only steps before it."""
-    found: list[Finding] = []
-    known: list[str] = []
-    for place, step in enumerate(recipe.steps):
-        key: Key = ("steps", place)
-        if step.name in known:
-            found.append(
-                Finding(
-                    (*key, "name"),
-                    f"'{step.name}' is there twice; each step needs a name of its own",
-                )
-            )
-        for name, word in ((step.source, "from"), (teacher_of(step), "teacher")):
-            if name is not None and name not in known:
-                found.append(Finding((*key, word), _unknown(name, known)))
-        known.append(step.name)
-    for name, word in ((recipe.baseline, "baseline"), (recipe.result, "result")):
-        if name is not None and name not in known:
-            found.append(Finding((word,), _unknown(name, known)))
-    return found
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    if not known:
-        return f"'{name}' is no step before this one; there is none before the first"
-    meant = closest(name, known)
-    hint = f"did you mean '{meant}'?" if meant else f"known: {', '.join(known)}"
-    return f"'{name}' is no step before this one; {hint}"
-
-
-def _check_steps(recipe: Recipe) -> list[Finding]:
-    """Weights that are rounded cannot be trained, pruned or rounded once more."""
-    found: list[Finding] = []
-    rounded = {step.name for step in recipe.steps if _rounds(step)}
-    for place, step in enumerate(recipe.steps):
-        source = recipe.source_of(step)
-        if source is None and step.do != "train" and recipe.model.start is None:
-            text = "takes the start's weights, and there are none; name a start, or train first"
-            found.append(Finding(("steps", place), text))
-        if source in rounded:
-            text = f"takes the model of '{source}', which is quantized; from = a step that is not"
-            found.append(Finding(("steps", place), text))
-    return found
-
-
-def _rounds(step: Step) -> bool:
-    if isinstance(step, QuantizeStep):
-        return step.to is not Quantized.FLOAT32
-    return isinstance(step, QatStep)

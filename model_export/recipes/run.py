@@ -15,7 +15,9 @@ from model_export.recipes.delivering import Places, make_bundle_of, require_poss
 from model_export.recipes.kit import Kit, Tell
 from model_export.recipes.measuring import measured
 from model_export.recipes.outcome import RecipeOutcome
-from model_export.recipes.recipe import Recipe, Step, of_document, teacher_of
+from model_export.recipes.reading import of_document
+from model_export.recipes.recipe import Recipe
+from model_export.recipes.step_tables import Step, teacher_of
 from model_export.recipes.steps import Made, Result, perform, work
 from model_export.report import write_report
 from model_export.signing import SigningKey

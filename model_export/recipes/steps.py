@@ -24,8 +24,15 @@ from model_export.pruning.magnitude import Fading, Sparse, prune_magnitude, prun
 from model_export.pruning.structured import Importance, prune
 from model_export.quantization import Io, Precision, Quantization, quantize, write_model
 from model_export.recipes.kit import Kit
-from model_export.recipes.recipe import HeadTable, PruneStep, QatStep, QuantizeStep, Step, TrainStep
 from model_export.recipes.start import is_folded, start_network
+from model_export.recipes.step_tables import (
+    HeadTable,
+    PruneStep,
+    QatStep,
+    QuantizeStep,
+    Step,
+    TrainStep,
+)
 from model_export.training.augmentation import BRANCH, Augmentation
 from model_export.training.classification import Distillation, Outcome, Plan, train
 from model_export.training.detection import DetectionPlan, train_detector

@@ -12,7 +12,7 @@ import pytest
 from edge_runtime.config.errors import ConfigError
 from model_export.errors import ExportError
 from model_export.recipes.data import DataSource, load_data
-from model_export.recipes.recipe import of_document
+from model_export.recipes.reading import of_document
 
 SHARES = {"train": 0.5, "validation": 0.25, "test": 0.25}
 

@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 
 from edge_runtime.config.errors import ConfigError
-from model_export.recipes.recipe import load_recipe, schema
+from model_export.recipes.reading import load_recipe
+from model_export.recipes.recipe import schema
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples" / "recipes").glob("*.toml"))

@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from model_export.recipes.recipe import of_document
+from model_export.recipes.reading import of_document
 from model_export.recipes.reference import reference
 
 TEXT = (Path(__file__).parents[3] / "docs" / "recipes.md").read_text(encoding="utf-8")
