@@ -52,7 +52,8 @@ from model_export.training.statistics import unfolded
 from model_export.weights import Trained
 
 try:
-    from model_export.training.accelerated import AcceleratedPlan, train_on_accelerator
+    from model_export.training.accelerated import train_on_accelerator
+    from model_export.training.accelerated_plan import AcceleratedPlan
     from model_export.training.views import UNCHANGED, Views
     from model_export.training.witness import read_witness
 except ModuleNotFoundError as error:

@@ -16,7 +16,8 @@ from model_export.architectures.spec import (
     Pyramid,
     SingleAnchors,
 )
-from model_export.training.accelerated import AcceleratedPlan, train_on_accelerator
+from model_export.training.accelerated import train_on_accelerator
+from model_export.training.accelerated_plan import AcceleratedPlan
 from model_export.training.classification import Precision
 from model_export.training.loop import Epoch
 from model_export.training.silence import best_scores

@@ -16,7 +16,8 @@ from model_export.architectures.mobilenet import Family
 from model_export.architectures.spec import Input
 from model_export.architectures.ssdlite import detector
 from model_export.errors import ExportError
-from model_export.training.accelerated import AcceleratedPlan, train_on_accelerator
+from model_export.training.accelerated import train_on_accelerator
+from model_export.training.accelerated_plan import AcceleratedPlan
 from model_export.training.starting import untrained
 from tests.integration.model_export_training.networks import random_model
 from tests.integration.model_export_training.test_detector_training import network, red_things
