@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from edge_runtime.analysis.camera_health.measures import Plane, part
+from edge_runtime.analysis.camera_health.measures import part
 from edge_runtime.analysis.camera_health.verdicts import beyond
+from edge_runtime.analysis.planes import Plane
 
 _SAME, _REPEATS = 0.05, 0.9
 """A picture repeats if so many of its tiles change by so few grey levels at most: a clock, or a few

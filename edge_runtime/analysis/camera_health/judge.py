@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.analysis.camera_health.freezing import Repeat, Repeats
-from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, alike, tiles
+from edge_runtime.analysis.camera_health.measures import Change, Measures, alike, tiles
 from edge_runtime.analysis.camera_health.reference import Likeness, Reference
 from edge_runtime.analysis.camera_health.verdicts import Sight, seen
 from edge_runtime.analysis.glance import WIDTH, Glance
+from edge_runtime.analysis.planes import Mask, Plane
 
 EVERY = 0.2
 """Seconds between two looks: what takes seconds to decide needs no more."""
@@ -195,7 +196,7 @@ class Judge:
                 verdicts.append(Verdict(condition, begun, since))
         return verdicts
 
-    def _still(self, look: Glance, measures: Measures, now: float) -> NDArray[np.bool_] | None:
+    def _still(self, look: Glance, measures: Measures, now: float) -> Mask | None:
         """The tiles that are as they were a second ago, in whatever light."""
         self._latest.append((now, look, measures))
         while len(self._latest) > 1 and self._latest[1][0] <= now - _STILL_SECONDS:
@@ -216,7 +217,7 @@ class Judge:
         measures: Measures,
         change: Change | None,
         like: Likeness | None,
-        still: NDArray[np.bool_] | None,
+        still: Mask | None,
         now: float,
     ) -> None:
         reference = self._reference

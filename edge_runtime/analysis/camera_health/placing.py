@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.analysis.camera_health.measures import Plane
+from edge_runtime.analysis.planes import Plane
 
 _ANGLES, _RADII = 180, 64
 """The polar picture: a row a degree, and columns with the logarithm of the radius."""

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from edge_runtime.analysis.camera_health.measures import Change, Measures, Plane, part, tiles
+from edge_runtime.analysis.camera_health.measures import Change, Measures, part, tiles
 from edge_runtime.analysis.camera_health.placing import (
     Outline,
     Placing,
@@ -16,6 +15,7 @@ from edge_runtime.analysis.camera_health.placing import (
     shifted,
     turned,
 )
+from edge_runtime.analysis.planes import Mask, Plane
 
 _ADAPT_SECONDS = 120.0
 """The time constant with which the reference follows."""
@@ -41,7 +41,7 @@ class Likeness:
         coarse: the correlation of the pictures without their details, -1..1.
     """
 
-    textured: NDArray[np.bool_]
+    textured: Mask
     fit: Plane
     matched: float
     energy: float
@@ -136,7 +136,7 @@ class Reference:
         self,
         now: Measures,
         change: Change | None,
-        still: NDArray[np.bool_] | None,
+        still: Mask | None,
         moment: float,
     ) -> None:
         """Follow `now`, which is well."""

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.analysis.camera_health.measures import Measures, part
 from edge_runtime.analysis.camera_health.reference import Likeness, Reference
+from edge_runtime.analysis.planes import Mask
 
 _DARK_MEAN, _DARK_SHARE = 25, 0.95
 _WHITE_MORE, _WHITE_MUCH_MORE, _WHITE_ALL = 0.12, 0.4, 0.6
@@ -76,7 +76,7 @@ def seen(
     now: Measures,
     noise: float,
     beside: tuple[Reference, Likeness] | None,
-    still: NDArray[np.bool_] | None,
+    still: Mask | None,
     present: Collection[Condition] = (),
 ) -> Sight:
     """What seems wrong.
@@ -135,8 +135,8 @@ def _white(now: Measures, limit: float) -> Sight | None:
 def _structure(
     now: Measures,
     like: Likeness,
-    lost: NDArray[np.bool_],
-    still: NDArray[np.bool_] | None,
+    lost: Mask,
+    still: Mask | None,
     reference: Reference,
 ) -> Sight:
     """What has become of the structure that the reference has."""
