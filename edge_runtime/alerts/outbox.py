@@ -4,10 +4,10 @@ It is bounded: where there is no room for an alert, less severe and older ones a
 (`room.py`), or it is itself. Whatever is dropped has a number and stays on record (`dropping.py`)
 until the centre knows of it.
 
-One SQLite file, one connection in it, one lock around that connection. Analysis threads commit,
-the publisher reads and deletes; each holds the lock for one short transaction. A second daemon on
-the same file is kept out by an advisory lock on a file beside it, which the kernel takes back
-however the first one dies.
+One SQLite file, one connection in it (`ledger.py`), one lock around that connection. Analysis
+threads commit, the publisher reads and deletes; each holds the lock for one short transaction. A
+second daemon on the same file is kept out by an advisory lock on a file beside it, which the kernel
+takes back however the first one dies.
 """
 
 from __future__ import annotations

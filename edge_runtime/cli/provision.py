@@ -46,9 +46,6 @@ def add_provision(commands: Commands) -> None:
     _add_install(its)
 
 
-# ca
-
-
 def _add_ca(commands: Commands) -> None:
     parser = command(
         commands,
@@ -74,9 +71,6 @@ def _ca(arguments: argparse.Namespace) -> int:
         f"trust it, {authority.REVOCATIONS} for the broker; {authority.KEY} is for nobody else."
     )
     return 0
-
-
-# request
 
 
 def _add_request(commands: Commands) -> None:
@@ -112,9 +106,6 @@ def _request(arguments: argparse.Namespace) -> int:
     return 0
 
 
-# sign
-
-
 def _add_sign(commands: Commands) -> None:
     parser = command(
         commands,
@@ -148,9 +139,6 @@ def _sign(arguments: argparse.Namespace) -> int:
     return 0
 
 
-# renew
-
-
 def _add_renew(commands: Commands) -> None:
     parser = command(
         commands,
@@ -182,9 +170,6 @@ def _renew(arguments: argparse.Namespace) -> int:
     return 0
 
 
-# revoke
-
-
 def _add_revoke(commands: Commands) -> None:
     parser = command(
         commands,
@@ -212,9 +197,6 @@ def _revoke(arguments: argparse.Namespace) -> int:
             "broker and restart it: a connection that is open outlives a reload."
         )
     return 0
-
-
-# list
 
 
 def _add_list(commands: Commands) -> None:
@@ -260,9 +242,6 @@ def _chosen(current: list[Issued], names: list[str], days: int | None) -> list[I
             f"there is no certificate of {unknown[0]!r} to renew: `provision list` shows all"
         )
     return [by_name[name] for name in names]
-
-
-# install
 
 
 def _add_install(commands: Commands) -> None:
