@@ -93,6 +93,7 @@ class Daemon:
         tables: the configuration but for [device].
         arguments: further arguments of `run`.
         environment: variables that are added to those of the tests.
+        command: another one in the place of `edge-runtime run`.
     """
 
     def __init__(
@@ -101,12 +102,13 @@ class Daemon:
         tables: Iterable[str],
         *arguments: str,
         environment: Mapping[str, str] | None = None,
+        command: Iterable[str] = (*COMMAND, "run"),
     ) -> None:
         self.config = folder / "edge-runtime.toml"
         self.state = folder / "state"
         self._log = folder / "daemon.log"
         self._log.touch()
-        self._arguments = arguments
+        self._command = (*command, str(self.config), *arguments)
         self._environment = os.environ | {"NOTIFY_SOCKET": ""} | (environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self.configure(tables)
@@ -142,7 +144,7 @@ class Daemon:
         assert self._process is None, "the daemon runs already"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*COMMAND, "run", str(self.config), *self._arguments],
+                self._command,
                 stdout=log,
                 stderr=log,
                 env=self._environment,

@@ -43,8 +43,8 @@ from edge_runtime.service.worker import Observe, nobody
 
 logger = logging.getLogger(__name__)
 
-_COMMAND = 0
-"""Among the signals, none of which has this number: a command waits."""
+_COMMAND, _FINISH = 0, -1
+"""Among the signals, none of which has these numbers: a command waits; the watching is over."""
 _BEAT_SECONDS = 1.0
 _START_SECONDS = 0.05
 """A start is watched more closely, so that systemd hears of it without delay."""
@@ -59,7 +59,10 @@ _READY_WITHOUT_FRAMES_SECONDS = 10.0
 
 
 class Daemon:
-    """Runs a configuration until SIGTERM, or until every recorded source has ended."""
+    """Runs a configuration until SIGTERM, or until every source has ended.
+
+    A recorded source ends by itself, every other one by `finish`.
+    """
 
     def __init__(self, config: Config, pace: Pace, observe: Observe = nobody) -> None:
         self._config = config
@@ -105,6 +108,13 @@ class Daemon:
         finally:
             self._close()
         return 0
+
+    def finish(self) -> None:
+        """End the watching; `run` goes on until what waits is brought away.
+
+        May be called by any thread and in a signal's handler.
+        """
+        self._signals.put(_FINISH)
 
     def status(self) -> Health:
         """How the device is: the same for `edge-runtime status` and for the health topic."""
@@ -261,6 +271,8 @@ class Daemon:
                         self._reload()
                 case 0 if self._desk is not None:
                     self._desk.work()
+                case -1:
+                    self._fleet.stop("stopped", _WORKERS_STOP_SECONDS)
                 case signal.SIGTERM | signal.SIGINT:
                     return
 
@@ -268,12 +280,12 @@ class Daemon:
         waiting = self._outbox.depth() if self._publisher else 0
         if waiting:
             logger.warning(
-                "all recorded sources have ended; %d alerts stay in the outbox: the centre has not "
+                "all sources have ended; %d alerts stay in the outbox: the centre has not "
                 "acknowledged them, or the broker does not take them",
                 waiting,
             )
         else:
-            logger.info("all recorded sources have ended and all alerts are delivered")
+            logger.info("all sources have ended and all alerts are delivered")
 
     def _next_signal(self, timeout: float) -> int | None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from edge_runtime.service.demo.errors import DemoError
 SITE, DEVICE, CAMERA = "demo", "atm-1", "atm"
 SCENE = "scene:atm"
 LEAST_SECONDS = 10.0
+THE_END = signal.SIGUSR1
+"""Tells the demo's daemon that there is nothing more to watch."""
 
 _CONFIG = """\
 model = {model}

@@ -26,7 +26,7 @@ from edge_runtime.service.demo.brokers import Broker, made_broker
 from edge_runtime.service.demo.errors import DemoError
 from edge_runtime.service.demo.recorder import SHEET, VIDEO
 from edge_runtime.service.demo.screen import Screen, delay, is_alert
-from edge_runtime.service.demo.setting import DEVICE, SITE, Wish, configuration
+from edge_runtime.service.demo.setting import DEVICE, SITE, THE_END, Wish, configuration
 from edge_runtime.service.demo.subscriber import Received, Subscriber
 from edge_runtime.service.demo.summary import Covered, Delivery, Outage, Percentiles, Summary
 from edge_runtime.timing import Stage
@@ -76,6 +76,7 @@ class _Show:
         self._config = private / "edge-runtime.toml"  # it may hold a camera's password
         self._log = wish.folder / "daemon.log"
         self._began = time.monotonic()
+        self._seconds = 0.0
         self._lock = threading.Lock()
         self._received: list[Received] = []
         self._killed_at: float | None = None
@@ -129,7 +130,7 @@ class _Show:
             process.wait()
 
     def _watch(self, daemon: subprocess.Popen[bytes]) -> dict[str, Any]:
-        """Look on until the time is over or the clip is; the daemon's last status."""
+        """Look on until the time is over or the clip is, and all is brought; the last status."""
         last = self._first_frame(daemon)
         self._began = time.monotonic()
         while (seconds := time.monotonic() - self._began) < self._wish.seconds:
@@ -141,6 +142,9 @@ class _Show:
                 _state(seconds, last, broker=self._killed_at is None or self._back_at is not None)
             )
             time.sleep(_TURN_SECONDS)
+        self._seconds = time.monotonic() - self._began
+        # The camera must not be watched for longer only because the broker is not back yet.
+        daemon.send_signal(THE_END)
         if self._killed_at is not None and self._back_at is None:
             self._restore()
         return self._drained(daemon) or last
@@ -164,13 +168,11 @@ class _Show:
         raise DemoError(f"{self._source} gives no picture: {reason or self._last_words()}")
 
     def _drained(self, daemon: subprocess.Popen[bytes]) -> dict[str, Any] | None:
-        """Give the daemon the time to bring away what waits; its status then."""
+        """Give the daemon the time to bring away what waits, and to end; its last status."""
         last = None
         deadline = time.monotonic() + _DRAIN_SECONDS
         while daemon.poll() is None and time.monotonic() < deadline:
             last = self._ask() or last
-            if last and last["outbox"]["depth"] == 0:
-                return last
             time.sleep(_TURN_SECONDS)
         return last
 
@@ -246,7 +248,7 @@ class _Show:
             model=camera["model"],
             backend=camera["backend"],
             broker=self._broker.name,
-            seconds=round(time.monotonic() - self._began, 1),
+            seconds=round(self._seconds, 1),
             frames=camera["frames"],
             analysed=camera["analysed"],
             dropped=camera["dropped"],

@@ -1,4 +1,4 @@
 from tests.shipped import person
-from tests.visits import clip
+from tests.visits import album, clip, small_model, visits
 
-__all__ = ["clip", "person"]
+__all__ = ["album", "clip", "person", "small_model", "visits"]
