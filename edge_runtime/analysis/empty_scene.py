@@ -11,6 +11,7 @@ from math import exp
 import cv2
 import numpy as np
 
+from edge_runtime.analysis.illumination import Illumination
 from edge_runtime.analysis.lighting import pattern
 from edge_runtime.analysis.outlines import Picture
 from edge_runtime.analysis.planes import Bytes, Mask, Plane
@@ -23,15 +24,6 @@ _MOVED = 10
 """By how many levels of one colour a pixel differs that has not kept still."""
 _RECENT_SECONDS = 2.5
 """From the mean of so long."""
-_CELL = 16
-"""Pixels a side of the squares in which the light is measured."""
-_SMOOTH = 5
-"""So many squares a side have one light, that of most: a thing among them does not count."""
-_SEEN = 0.25
-"""The part of a square that has to be free for its light to be measured."""
-_DARK = 2.0
-"""Levels that are added before two are divided, as a camera's black is none."""
-_LEAST_GAIN, _MOST_GAIN = 0.004, 5.0
 _LEARN_SECONDS = 1.0
 """For so long a pixel keeps still before it is learned."""
 _FOLLOW_SECONDS, _FORGET_SECONDS = 5.0, 30.0
@@ -72,7 +64,7 @@ class EmptyScene:
         self.still: Plane = np.zeros(shape, np.float32)
         self.noise = 1.0
         self._recent: Plane = picture.colours.astype(np.float32)
-        self._gain: Plane = np.ones((1, 1), np.float32)
+        self._light = Illumination(shape)
         self._band = 0
         self._lit = np.empty_like(self._recent)
         self._expected: Bytes = np.empty((*shape, 3), np.uint8)
@@ -96,12 +88,11 @@ class EmptyScene:
         What is remembered takes on the light of now, within seconds: at `free` pixels it can be
         compared.
         """
-        self._gain = self._light(picture.grey, free)
-        stays = exp(-elapsed / _FOLLOW_SECONDS)
-        self._relight(1 - stays)
-        if not self._has_changed():
+        self._light.follow(picture.grey, self.picture.grey, free)
+        self._relight(1 - exp(-elapsed / _FOLLOW_SECONDS))
+        gain = self._light.rest()
+        if gain is None:
             return self._apart(picture.colours, self.picture.colours)
-        gain = self._spread(np.power(self._gain, stays))
         np.multiply(self.picture.colours, gain[..., None], out=self._lit)
         return self._apart(picture.colours, self._lit)
 
@@ -137,37 +128,12 @@ class EmptyScene:
         cv2.accumulateWeighted(picture.grey, self.picture.grey, share, mask=mask)
         cv2.accumulateWeighted(picture.colours, self.picture.colours, share, mask=mask)
 
-    def _light(self, grey: Bytes, free: Mask) -> Plane:
-        """How much brighter it is than remembered, in squares: (H / 16) x (W / 16)."""
-        size = max(grey.shape[1] // _CELL, 1), max(grey.shape[0] // _CELL, 1)
-        weights = free[::2, ::2].astype(np.float32)
-        now, before, seen = (
-            np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA), np.float32)
-            for each in (grey[::2, ::2] * weights, self.picture.grey[::2, ::2] * weights, weights)
-        )
-        clear = seen >= _SEEN
-        if not clear.any():
-            return np.ones((1, 1), np.float32)
-        gain = (now + _DARK * seen) / np.maximum(before + _DARK * seen, 1e-3)
-        gain[~clear] = np.median(gain[clear])
-        smooth = cv2.medianBlur(gain, _SMOOTH)
-        return np.asarray(np.clip(smooth, 1 / _MOST_GAIN, _MOST_GAIN), np.float32)
-
-    def _has_changed(self) -> bool:
-        """Whether the light is not that of the memory."""
-        return float(np.abs(self._gain - 1).max()) > _LEAST_GAIN
-
     def _relight(self, share: float) -> None:
         """Put `share` of the light of now on what is remembered."""
-        if self._has_changed():
-            gain = self._spread(np.power(self._gain, share))
+        gain = self._light.take(share)
+        if gain is not None:
             self.picture.grey[:] *= gain
             self.picture.colours[:] *= gain[..., None]
-
-    def _spread(self, gain: Plane) -> Plane:
-        """For each pixel."""
-        height, width = self.known.shape
-        return np.asarray(cv2.resize(gain, (width, height)), np.float32)
 
     def _measure_noise(self, picture: Picture, where: Mask) -> None:
         """From what the pattern differs where nothing has changed."""
