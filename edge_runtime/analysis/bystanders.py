@@ -19,6 +19,9 @@ _MARGIN = 0.08
 """By how much of its size a tracked box is enlarged: a body may reach out of it."""
 _BESIDE = 0.6
 """So far from a person, in the person's heights, one puts things down, and a shadow falls."""
+_SHADOW, _FEET = 0.12, 0.3
+"""What lies so near to somebody's feet, and not higher up than this, in the person's heights, may
+be the shadow."""
 _LEFT_SECONDS = 2.0
 """For so long after somebody was beside a place a thing there may be that person's."""
 _LATE = 1.0
@@ -45,6 +48,7 @@ class Bystanders:
         self._lost: dict[int, tuple[Box, float]] = {}
         self._visited: NDArray[np.float64] = np.full(shape, -np.inf)
         self._arrived: NDArray[np.float64] = np.full(shape, np.inf)
+        self._here: tuple[Box, ...] = ()
         self._now = 0.0
 
     def where(self, tracks: Iterable[Track]) -> Mask:
@@ -71,7 +75,8 @@ class Bystanders:
             and not (track < 0 and any(self._went_on(box, at, t) for t in new))
         }
         self._seen = seen
-        for box in (*(t.box for t in tracks), *self._places()):
+        self._here = *(t.box for t in tracks), *self._places()
+        for box in self._here:
             where = self._pixels(self._reach(box))
             came = now - self._visited[where] > _LEFT_SECONDS
             self._arrived[where][came] = now
@@ -96,6 +101,17 @@ class Bystanders:
     def is_beside(self, box: PixelBox) -> bool:
         """Whether somebody is beside `box`: what has changed may be that person's shadow."""
         return bool((self._visited[part_of(box)] == self._now).any())
+
+    def casts(self, box: PixelBox) -> bool:
+        """Whether `box` lies right at the feet of somebody: it may be that person's shadow."""
+        height, width = self._shape
+        x1, x2, y = box[0] / width, box[2] / width, (box[1] + box[3]) / 2 / height
+        for a1, b1, a2, b2 in self._here:
+            near = _SHADOW * (b2 - b1)
+            across = x1 <= a2 + near / self._aspect and a1 - near / self._aspect <= x2
+            if across and b2 - _FEET * (b2 - b1) <= y <= b2 + near:
+                return True
+        return False
 
     def was_beside(self, blob: Blob, since: float) -> bool:
         """Whether somebody may have put down what keeps still `since` then.

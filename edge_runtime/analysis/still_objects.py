@@ -287,7 +287,7 @@ class _Watch:
             blob.box,
             blob.mask,
             noise=scene.noise,
-            visited=self._people.was_beside(blob, since),
+            visited=self._people.was_beside(blob, since) and not self._people.casts(blob.box),
         )
         verdict = judgement.verdict
         if verdict in _CHANGES and not blob.is_compact():
