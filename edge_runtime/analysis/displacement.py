@@ -14,7 +14,7 @@ _LIKE = 20.0
 """Up to so many levels (root of the mean square) two places look the same."""
 _BETTER = 0.6
 """And up to so much of what the place itself has changed by, or the other place has."""
-_WITHIN = 0.45
+_WITHIN = 0.4
 """So much of a place has to lie within the picture."""
 _NOISE = 6.0
 """By fewer levels nothing has changed."""

@@ -32,6 +32,17 @@ def test_what_was_pushed_aside_is_displaced(shift: int) -> None:
     assert is_displaced(before, now, BOX, MASK, 36)
 
 
+def test_what_was_pushed_out_of_the_picture_in_part_is_displaced() -> None:
+    before, whole = with_chair(10, 50)[:, 6:], with_chair(2, 50)
+    now = whole[:, 6:]
+    assert is_displaced(before, now, (0, 50, 28, 78), np.ones((28, 28), np.bool_), 36)
+
+
+def test_what_was_taken_from_the_edge_of_the_picture_is_not_displaced() -> None:
+    before, now = with_chair(6, 50)[:, 6:], floor()[:, 6:]
+    assert not is_displaced(before, now, (0, 50, 24, 78), MASK, 36)
+
+
 def test_what_came_is_not_displaced() -> None:
     assert not is_displaced(with_chair(60, 50), floor(), BOX, MASK, 36)
 
