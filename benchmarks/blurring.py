@@ -53,7 +53,7 @@ def count(photos: list[Path], person: Detector, faces: Detector) -> Left:
     before = left = unseen = 0
     for path in photos:
         image = read_image(path)
-        people = people_in(Frame(image, 0.0, 0.0), (), person.detect(image))
+        people = people_in(Frame(image, 0.0, 0.0), (), (person.detect(image),))
         hidden = blurred(image, people)
         after = faces.detect(hidden).boxes.tolist()
         for box in faces.detect(image).boxes.tolist():

@@ -42,27 +42,33 @@ class Region:
         )
 
 
-def placed(near: Detections, region: Region, size: tuple[int, int]) -> Detections:
-    """What was seen in `region`, in pixels of the frame, without what its border has cut off.
+def shifted(near: Detections, region: Region) -> Detections:
+    """What was seen in `region`, `near` in its pixels, in pixels of the frame."""
+    boxes = near.boxes + np.array([region.x, region.y] * 2, np.float32)
+    return Detections(boxes, near.scores, near.class_ids, near.labels)
+
+
+def uncut(near: Detections, region: Region, size: tuple[int, int]) -> Detections:
+    """`near` (`shifted`) without what the border of `region` has cut off.
 
     Args:
-        near: in pixels of the region.
-        region: where.
+        near: in pixels of the frame.
+        region: where it was seen.
         size: the frame's width and height; its border is where everything ends, and cuts off
             nothing.
     """
     margin = max(_CUT * region.side, 1.0)
-    boxes = near.boxes + np.array([region.x, region.y] * 2, np.float32)
+    boxes = near.boxes
     first = np.array([region.x, region.y])
     last = first + region.side
     whole = ((boxes[:, :2] > first + margin) | (first == 0)) & (
         (boxes[:, 2:] < last - margin) | (last == size)
     )
-    return Detections(boxes, near.scores, near.class_ids, near.labels).where(whole.all(axis=1))
+    return near.where(whole.all(axis=1))
 
 
 def merged(whole: Detections, near: Detections, region: Region) -> Detections:
-    """Each object once: `whole` was seen in the whole frame, `near` (`placed`) in `region`.
+    """Each object once: `whole` was seen in the whole frame, `near` (`uncut`) in `region`.
 
     What lies in the region was seen better there: one box around two people, or around half a
     person, gives way. A part of somebody who is larger than the region does not count.

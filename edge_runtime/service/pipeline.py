@@ -17,7 +17,7 @@ from edge_runtime.analysis.camera_health.conditions import Condition
 from edge_runtime.analysis.closer import CloserLooks, must_have_seen
 from edge_runtime.analysis.glance import Glancer
 from edge_runtime.analysis.motion import MotionGate
-from edge_runtime.analysis.region import Region, merged, placed
+from edge_runtime.analysis.region import Region, merged, shifted, uncut
 from edge_runtime.analysis.spare_time import SpareTime
 from edge_runtime.analysis.still_objects import StillObjects
 from edge_runtime.analysis.tracking import Tracker
@@ -64,7 +64,8 @@ class Analysed:
         tracks: the objects that are followed.
         looked: whether the detector ran; False while the motion gate rests it.
         failure: what the detector said when it failed; None where it did not.
-        detections: what it saw in this frame; None where it did not run, or failed.
+        detections: what it saw in this frame, and in the closer part of it, in pixels of the frame,
+            before one gave way to the other; empty where it did not run, or failed.
         closer: the part of the frame that it saw once more, larger; None where it did not.
     """
 
@@ -72,7 +73,7 @@ class Analysed:
     tracks: tuple[Track, ...]
     looked: bool
     failure: str | None = None
-    detections: Detections | None = None
+    detections: tuple[Detections, ...] = ()
     closer: Region | None = None
 
 
@@ -123,7 +124,9 @@ class Pipeline:
         if self._health and glance:
             alerts += self._health.step(glance, frame.timestamp, frame.wall_time)
             self._lap(Stage.HEALTH)
-        failure, detections, region = None, None, None
+        failure: str | None = None
+        detections: tuple[Detections, ...] = ()
+        region: Region | None = None
         if look:
             try:
                 detections, region = self._look(frame, closer)
@@ -171,22 +174,26 @@ class Pipeline:
         lost = (t for t in self._scene.tracks if t.state is TrackState.LOST)
         return self._tracker.settled and all(_at_edge(track.box) for track in lost)
 
-    def _look(self, frame: Frame, closer: CloserLooks | None) -> tuple[Detections, Region | None]:
+    def _look(
+        self, frame: Frame, closer: CloserLooks | None
+    ) -> tuple[tuple[Detections, ...], Region | None]:
         """Detect and track; raises InvokeError, which is not the same as nobody there."""
         found = self._detector.detect(frame.image, self._lap)
         size, now = (frame.width, frame.height), frame.timestamp
         if closer is None:
             self._tracker.update(found, size, now)
-            return found, None
+            return (found,), None
         moved = self._gate.moved
         region = closer.choose(moved, self._tracker.foretold(now), found, size, now)
-        if region:
-            seen = self._detector.detect(region.cut(frame.image), self._lap)
-            near = placed(seen, region, size)
-            closer.looked(region, near, moved, size, now)
-            found = merged(found, near, region)
-        self._tracker.update(found, size, now, must_have_seen(region, size))
-        return found, region
+        if region is None:
+            self._tracker.update(found, size, now, must_have_seen(None, size))
+            return (found,), None
+        near = shifted(self._detector.detect(region.cut(frame.image), self._lap), region)
+        whole = uncut(near, region, size)
+        closer.looked(region, whole, moved, size, now)
+        each_once = merged(found, whole, region)
+        self._tracker.update(each_once, size, now, must_have_seen(region, size))
+        return (found, near), region
 
 
 def _at_edge(box: Box) -> bool:

@@ -83,7 +83,7 @@ class Photographer:
         if not started and not requests:
             return
         detections = self._looked(frame, analysed)
-        if detections is None:
+        if not detections:
             if started:
                 logger.warning("no snapshot: the detector failed", extra={"camera": self._camera})
             return
@@ -116,14 +116,14 @@ class Photographer:
             with self._lock:
                 self._requests.remove(request)
 
-    def _looked(self, frame: Frame, analysed: Analysed) -> Detections | None:
-        """What the detector sees in this very frame; None where it failed."""
+    def _looked(self, frame: Frame, analysed: Analysed) -> tuple[Detections, ...]:
+        """What each look of the detector sees in this very frame; empty where it failed."""
         if analysed.looked:
             return analysed.detections
         try:
-            return self._detector.detect(frame.image)
+            return (self._detector.detect(frame.image),)
         except InvokeError:
-            return None
+            return ()
 
     def _keep(self, incident: str, coded: bytes) -> None:
         try:
@@ -136,8 +136,14 @@ class Photographer:
             self._failing = False
 
 
-def people_in(frame: Frame, tracks: Iterable[Track], detections: Detections) -> list[PixelBox]:
-    """The boxes, in pixels, of everybody who is followed or seen, or whom somebody resembles."""
+def people_in(
+    frame: Frame, tracks: Iterable[Track], detections: Iterable[Detections]
+) -> list[PixelBox]:
+    """The boxes, in pixels, of everybody who is followed or seen, or whom somebody resembles.
+
+    `detections` are of one look each. What was seen of somebody from near does not take away what
+    was seen of him in the whole frame: it may be a part of him, without the head.
+    """
     width, height = frame.width, frame.height
     boxes: list[PixelBox] = [
         (x1 * width, y1 * height, x2 * width, y2 * height)
@@ -145,9 +151,10 @@ def people_in(frame: Frame, tracks: Iterable[Track], detections: Detections) -> 
         if track.label == PERSON
         for x1, y1, x2, y2 in (track.box,)
     ]
-    for index, (x1, y1, x2, y2) in enumerate(detections.boxes.tolist()):
-        if detections.label(index) == PERSON:
-            boxes.append((x1, y1, x2, y2))
+    for look in detections:
+        for index, (x1, y1, x2, y2) in enumerate(look.boxes.tolist()):
+            if look.label(index) == PERSON:
+                boxes.append((x1, y1, x2, y2))
     return boxes
 
 

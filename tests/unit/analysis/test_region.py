@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_runtime.analysis.region import Region, merged, placed
+from edge_runtime.analysis.region import Region, merged, shifted, uncut
 from edge_runtime.detections import Detections
 from edge_runtime.tracks import Box
 
@@ -14,6 +14,11 @@ def found(*rows: tuple[Box, float], class_id: int = 0) -> Detections:
     boxes = np.array([box for box, _ in rows], np.float32).reshape(-1, 4)
     scores = np.array([score for _, score in rows], np.float32)
     return Detections(boxes, scores, np.full(len(rows), class_id, np.int32), ("person", "car"))
+
+
+def placed(near: Detections, region: Region) -> Detections:
+    """Whole objects that were seen in `region`, in pixels of the frame."""
+    return uncut(shifted(near, region), region, SIZE)
 
 
 def boxes(detections: Detections) -> list[list[float]]:
@@ -28,19 +33,23 @@ def test_a_cut_is_a_view_of_the_frame() -> None:
 
 
 def test_what_is_seen_in_the_region_is_placed_into_the_frame() -> None:
-    near = placed(found(((40, 20, 70, 90), 0.8)), REGION, SIZE)
+    near = placed(found(((40, 20, 70, 90), 0.8)), REGION)
     assert boxes(near) == [[240, 120, 270, 190]]
+
+
+def test_what_its_border_cuts_off_is_shifted_all_the_same() -> None:
+    assert boxes(shifted(found(((0, 20, 30, 90), 0.8)), REGION)) == [[200, 120, 230, 190]]
 
 
 def test_what_the_border_of_the_region_cuts_off_does_not_count() -> None:
     cut = [(0, 20, 30, 90), (40, 0, 70, 60), (95, 20, 120, 90), (40, 60, 70, 120)]
-    near = placed(found(*((box, 0.8) for box in cut), ((40, 20, 70, 90), 0.7)), REGION, SIZE)
+    near = placed(found(*((box, 0.8) for box in cut), ((40, 20, 70, 90), 0.7)), REGION)
     assert boxes(near) == [[240, 120, 270, 190]]
 
 
 def test_the_border_of_the_frame_cuts_off_nothing() -> None:
     corner = Region(640 - 120, 360 - 120, 120)
-    near = placed(found(((90, 50, 120, 120), 0.8), ((0, 20, 30, 90), 0.8)), corner, SIZE)
+    near = placed(found(((90, 50, 120, 120), 0.8), ((0, 20, 30, 90), 0.8)), corner)
     assert boxes(near) == [[610, 290, 640, 360]]
 
 

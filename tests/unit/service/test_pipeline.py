@@ -222,8 +222,10 @@ def walk(seconds: float, tall: int = 40, numbers: int = 1) -> Iterator[Frame]:
         yield Frame(image, n / FPS, WALL + n / FPS, n * numbers)
 
 
-def closer_pipeline(rate: float, *, locates: bool = True) -> tuple[Pipeline, Shortsighted]:
-    detector = Shortsighted(locates)
+def closer_pipeline(
+    rate: float, *, locates: bool = True, detector: Shortsighted | None = None
+) -> tuple[Pipeline, Shortsighted]:
+    detector = detector or Shortsighted(locates)
     camera = CameraConfig.model_validate({"name": "cam", "source": "cam.mp4", "closer_looks": rate})
     model = ModelSettings(Path("model.tflite"), labels=("person",))
     rules = (PresenceConfig(kind="presence"),)
@@ -238,6 +240,37 @@ def test_somebody_far_away_is_seen_by_closer_looks_only() -> None:
         assert bool(rate) == any(each.closer for each in steps)
         assert len(detector.shown) == sum(each.looked + (each.closer is not None) for each in steps)
         assert {t.id for each in steps for t in each.tracks} == ({1} if rate else set())
+
+
+class SeesParts(Shortsighted):
+    """Sees somebody small, without being sure, and in a part of the frame half of him, surely."""
+
+    def detect(self, image: Image, lap: Lap = no_lap) -> Detections:
+        near = image.shape[0] < 360
+        rows, columns = np.nonzero(image[..., 0] > 200)
+        if not len(rows):
+            return Detections.none(("person",))
+        left, right, bottom = columns.min(), columns.max() + 1, rows.max() + 1
+        top = (rows.min() + bottom) // 2 - 2 if near else rows.min()
+        return Detections(
+            np.array([[left, top, right, bottom]], np.float32),
+            np.array([0.7 if near else 0.4], np.float32),
+            np.zeros(1, np.int32),
+            ("person",),
+        )
+
+
+def test_all_that_a_frame_showed_is_told_also_what_a_closer_look_took_the_place_of() -> None:
+    pipeline, _ = closer_pipeline(10.0, detector=SeesParts(locates=True))
+    steps = [pipeline.step(frame) for frame in walk(3)]
+    twice = [each for each in steps if each.closer]
+    assert twice
+    for each in twice:
+        whole, near = (look.boxes.round().tolist() for look in each.detections)
+        ((left, top, right, bottom),) = whole
+        assert bottom - top == 40
+        assert near == [[left, (top + bottom) // 2 - 2, right, bottom]]
+    assert all(len(each.detections) == 1 for each in steps if each.looked and not each.closer)
 
 
 def test_somebody_near_is_not_looked_at_twice() -> None:

@@ -110,12 +110,24 @@ def test_everybody_in_view_is_blurred_whatever_the_alert_is_about(album: Album) 
             track((0.85, 0.1, 0.95, 0.9), TrackState.CONFIRMED, label="dog"),
         ),
         looked=True,
-        detections=seen((240, 20, 280, 180)),
+        detections=(seen((240, 20, 280, 180)),),
     )
     Photographer("atm", Eyes(), album).after(frame(), analysed)
     (picture,) = kept(album).values()
     assert [is_blurred(picture, x, 40) for x in (20, 140, 260, 360)] == [True, True, True, False]
     assert not is_blurred(picture, 200, 40)
+
+
+def test_what_a_closer_look_saw_of_somebody_does_not_take_away_what_the_whole_frame_showed(
+    album: Album,
+) -> None:
+    """The closer look saw the legs."""
+    looks = seen((200, 20, 240, 180)), seen((205, 130, 235, 180))
+    analysed = Analysed([alert()], (), looked=True, detections=looks)
+    Photographer("atm", Eyes(), album).after(frame(), analysed)
+    (picture,) = kept(album).values()
+    assert is_blurred(picture, 220, 40)
+    assert is_blurred(picture, 220, 150)
 
 
 def test_a_frame_at_which_the_detector_rested_is_looked_at_for_the_picture(album: Album) -> None:
@@ -139,11 +151,11 @@ def test_where_the_detector_fails_there_is_no_picture(
 def test_only_the_start_of_an_incident_has_a_picture(album: Album) -> None:
     photographer = Photographer("atm", Eyes(), album)
     for state in (AlertState.UPDATED, AlertState.ENDED):
-        photographer.after(frame(), Analysed([alert(state)], (), looked=True, detections=seen()))
-    photographer.after(frame(), Analysed([], (), looked=True, detections=seen()))
+        photographer.after(frame(), Analysed([alert(state)], (), looked=True, detections=(seen(),)))
+    photographer.after(frame(), Analysed([], (), looked=True, detections=(seen(),)))
     assert kept(album) == {}
     both = [alert(), alert(name="crowd")]
-    photographer.after(frame(), Analysed(both, (), looked=True, detections=seen()))
+    photographer.after(frame(), Analysed(both, (), looked=True, detections=(seen(),)))
     assert {name.split("_")[1] for name in kept(album)} == {"night", "crowd"}
 
 
@@ -155,7 +167,7 @@ def test_a_disk_that_refuses_is_told_once_and_disturbs_nothing(
         "atm", Eyes(), Album(tmp_path / "snapshots", Limits(3600, 10_000_000))
     )
     for _ in range(3):
-        photographer.after(frame(), Analysed([alert()], (), looked=True, detections=seen()))
+        photographer.after(frame(), Analysed([alert()], (), looked=True, detections=(seen(),)))
     assert caplog.text.count("cannot be kept") == 1
 
 
@@ -164,7 +176,7 @@ def test_who_asks_gets_the_next_frame_blurred(album: Album) -> None:
     got: list[Snapshot] = []
     asking = threading.Thread(target=lambda: got.append(photographer.ask(20.0)))
     asking.start()
-    analysed = Analysed([], (), looked=True, detections=seen((240, 20, 280, 180)))
+    analysed = Analysed([], (), looked=True, detections=(seen((240, 20, 280, 180)),))
 
     def answered() -> bool:
         photographer.after(frame(), analysed)
