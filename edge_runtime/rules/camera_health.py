@@ -78,9 +78,14 @@ class CameraHealth:
         """What is wrong now and worth telling; may be asked from any thread."""
         return self._present
 
-    def step(self, glance: Glance, timestamp: float, wall_time: float) -> list[Alert]:
-        """What is to be told after the frame of `timestamp`, whose glance is `glance`."""
-        alerts = self._arrived(timestamp, wall_time)
+    def step(
+        self, glance: Glance, timestamp: float, wall_time: float, *, dropped: bool = False
+    ) -> list[Alert]:
+        """What is to be told after the frame of `timestamp`, whose glance is `glance`.
+
+        `dropped` says that others came since the last one, which nobody had the time to look at.
+        """
+        alerts = self._arrived(timestamp, wall_time, dropped=dropped)
         for verdict in self._judge.step(glance, timestamp):
             if verdict.begins:
                 self._wrong[verdict.condition] = verdict.at
@@ -106,13 +111,15 @@ class CameraHealth:
         self._present = ()
         return [replace(self._end(c, at, at), reason=reason) for c, at in ends]
 
-    def _arrived(self, timestamp: float, wall_time: float) -> list[Alert]:
+    def _arrived(self, timestamp: float, wall_time: float, *, dropped: bool) -> list[Alert]:
         """A frame has come: what that says of the time before it."""
         self._offset = wall_time - timestamp
         heard, seen = self._heard, self._seen
         self._heard, self._seen = timestamp, True
-        if seen and heard is not None and timestamp - heard >= self._settings.silent_after:
-            self._wrong.setdefault(Condition.NO_FRAMES, heard)
+        # Where others came in between, it was the analysis that was away, and not the camera.
+        since = heard if seen and heard is not None and not dropped else timestamp
+        if timestamp - since >= self._settings.silent_after:
+            self._wrong.setdefault(Condition.NO_FRAMES, since)
         if Condition.NO_FRAMES not in self._wrong:
             return []
         begun = self._tell(timestamp, wall_time)

@@ -114,6 +114,16 @@ def test_a_stream_that_stutters_is_told_once_in_a_cooldown() -> None:
     assert [a.state for a in alerts if a.name == Condition.NO_FRAMES] == [STARTED, ENDED]
 
 
+def test_a_gap_in_which_frames_came_that_nobody_looked_at_is_not_the_cameras_silence() -> None:
+    health, glancer = CameraHealth(HealthSettings("cam")), Glancer()
+    glance = glancer(np.full((72, 128, 3), 120, np.uint8))
+    health.step(glance, 0.0, 0.0)
+    assert health.step(glance, 6.0, 6.0, dropped=True) == []
+    assert health.idle(9.9, 9.9) == []
+    (silent,) = health.idle(10.0, 10.0)  # the silence after it counts from the frame that was seen
+    assert (silent.name, silent.timestamp) == (Condition.NO_FRAMES, 6.0)
+
+
 def test_a_cooldown_is_not_negative() -> None:
     with pytest.raises(ValueError, match="cooldown is 0 seconds or more, not -1"):
         HealthSettings("cam", cooldown=-1)

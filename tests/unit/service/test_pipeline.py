@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pytest
 
 from edge_runtime.alerts.alert import AlertState
 from edge_runtime.analysis.camera_health.conditions import Condition
@@ -159,6 +160,21 @@ def test_what_is_wrong_with_the_camera_is_told_also_when_no_frames_come() -> Non
         ("no-frames", AlertState.ENDED, "stopped"),
     }
     assert pipeline.conditions == ()
+
+
+@pytest.mark.parametrize(("number", "silent"), [(1, True), (50, False)])
+def test_an_analysis_that_was_too_slow_for_its_frames_does_not_say_that_none_came(
+    number: int, silent: bool
+) -> None:
+    """Five seconds between two frames: the next one, or one of many that came."""
+    pipeline = Pipeline(
+        Scripted(repeat(NOBODY)), MotionGate(MotionSettings()), Tracker(TrackerSettings()), [],
+        health=CameraHealth(HealthSettings("cam", silent_after=4.0)),
+    )  # fmt: skip
+    grey = np.full((72, 128, 3), 120, np.uint8)
+    pipeline.step(Frame(grey, 0.0, WALL, 0))
+    told = pipeline.step(Frame(grey, 5.0, WALL + 5, number)).alerts
+    assert [alert.name for alert in told] == (["no-frames"] * 2 if silent else [])
 
 
 def test_dark_is_told_only_in_the_hours_in_which_there_is_light() -> None:
