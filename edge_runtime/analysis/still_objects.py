@@ -62,6 +62,8 @@ _RESTLESS = 0.2
 _UNLIKE = 12.0, 36.0
 """A pixel of a thing that is still there looks different by half of what it differs by from the
 ground, but by these levels at least and at most."""
+_SUNLIT = 0.4, 2.5
+"""By how much it may become darker or brighter when a shadow, or the sun, falls on it."""
 _LONGEST_BEFORE = 60.0
 """Seconds before it was found since which a thing may have been there."""
 _LOOKS = 3
@@ -143,6 +145,8 @@ class _Thing:
         own = self.mask[where]
         shown = look.changed[where] & own
         same = shown & self._is_alike(look.picture.colours[where], scene.picture.colours[where])
+        if np.count_nonzero(same) < _THERE * self.area:
+            same = shown & self._is_lit(look.picture.colours[where], scene.picture.colours[where])
         # What is something else hides it as long as it moves; then it has taken its place.
         rests = scene.still[where] >= _STILL_SECONDS
         hidden = (look.people[where] & own) | (shown & ~same & ~rests)
@@ -150,6 +154,20 @@ class _Thing:
         self.hidden = not seen
         if seen or np.count_nonzero(hidden) >= _COVERED * self.area:
             self.last = look.now
+
+    def _is_lit(self, colours: Bytes, ground: Colours) -> Mask:
+        """Which pixels look as they did, but for a light that falls on the thing alone.
+
+        Where the same light on the ground would explain them as well, it has gone.
+        """
+        own = self.mask[part_of(self.box)]
+        lit, bare = (
+            each * np.clip(np.median((colours[own] + 2.0) / (each[own] + 2.0)), *_SUNLIT)
+            for each in (self.looks, ground)
+        )
+        apart, from_ground = (np.abs(colours - each).max(axis=2) for each in (lit, bare))
+        unlike = np.clip(0.5 * np.abs(lit - bare).max(axis=2), *_UNLIKE)
+        return np.asarray((apart <= unlike) & (apart < from_ground), np.bool_)
 
     def _is_alike(self, colours: Bytes, ground: Colours) -> Mask:
         """Which pixels look as they did, in the light of now, and not as the ground does."""
