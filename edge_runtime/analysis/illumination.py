@@ -67,7 +67,7 @@ class Illumination:
 
         From then on that much is the light of the memory. None: it is that of now already.
         """
-        if float(np.abs(self._gain - 1).max()) <= _LEAST:
+        if not self._has_changed():
             return None
         taken = self._spread(np.power(self._gain, share))
         self._gain = np.power(self._gain, 1 - share)
@@ -75,9 +75,10 @@ class Illumination:
 
     def rest(self) -> Plane | None:
         """What the memory has to be multiplied with to be in the light of now; None: nothing."""
-        if float(np.abs(self._gain - 1).max()) <= _LEAST:
-            return None
-        return self._spread(self._gain)
+        return self._spread(self._gain) if self._has_changed() else None
+
+    def _has_changed(self) -> bool:
+        return float(np.abs(self._gain - 1).max()) > _LEAST
 
     def _coarse(self, now: Plane, known: Plane, weights: Plane) -> Plane | None:
         """The light of most in large squares, at each small one; None: nothing can be seen."""

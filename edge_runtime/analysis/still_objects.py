@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from edge_runtime.analysis.blobs import Blob, PixelBox, blobs, overlap, part_of
@@ -29,15 +28,14 @@ from edge_runtime.analysis.displacement import is_displaced
 from edge_runtime.analysis.empty_scene import EmptyScene, shrunk
 from edge_runtime.analysis.outlines import Judgement, Picture, Verdict, judge
 from edge_runtime.analysis.passers import Passers
-from edge_runtime.analysis.planes import Bytes, Colours, Mask, grown
+from edge_runtime.analysis.planes import Mask, grown
+from edge_runtime.analysis.thing import AROUND, GAP, STILL_SECONDS, Look, Thing, is_part
 from edge_runtime.frame import Frame
 from edge_runtime.scene import Change, StillObject
 from edge_runtime.tracks import Track
 
 _INTERVAL = 0.25
 """Seconds between two looks."""
-_STILL_SECONDS = 2.0
-"""For so long a pixel has to keep still before it is believed."""
 _LONGEST_STEP = 2.0
 """After a gap in the frames nobody knows what kept still meanwhile."""
 _NEW_LIGHT, _SETTLED_SECONDS, _SETTLED = 0.4, 1.0, 0.8
@@ -46,24 +44,10 @@ when so much of the picture has been still for so long."""
 _GONE_SECONDS, _GONE = 1.5, 0.2
 """After so long it is not there any more; if no more of its place than this has changed, it is as
 empty as before."""
-_COVERED, _THERE = 0.3, 0.4
-"""A thing is still there while so much of it is hidden by people, or so much is to be seen."""
-_NEAR, _GAP = 0.5, 4
-"""Things so near to each other, by the size of the smaller one or in pixels, may be one."""
-_MORE = 1.5
-"""What comes into view near a thing is a part of it, if it is not so many times larger."""
-_TOGETHER, _IN_PIECES = 1.5, 10.0
-"""What changes beside a thing within so many seconds of it is its shadow; what comes as it does, or
-goes, within so many seconds is more of it, also where it is larger."""
 _MOVED_SECONDS, _SHIFT = 20.0, 1.5
 """For so long it is looked whether a thing was only moved, and by how much, by its size."""
 _RESTLESS = 0.2
 """A piece waits while so much of what is around it has changed, but does not keep still yet."""
-_UNLIKE = 12.0, 36.0
-"""A pixel of a thing that is still there looks different by half of what it differs by from the
-ground, but by these levels at least and at most."""
-_SUNLIT = 0.4, 2.5
-"""By how much it may become darker or brighter when a shadow, or the sun, falls on it."""
 _LONGEST_BEFORE = 60.0
 """Seconds before it was found since which a thing may have been there."""
 _LOOKS = 3
@@ -71,8 +55,6 @@ _LOOKS = 3
 _PATIENCE = {Verdict.LIGHT: 8, Verdict.UNCLEAR: 12}
 """After so many looks in a row at which it was only the light, or could not be told, it belongs to
 the scene."""
-_AROUND = 3
-"""Pixels around a thing that are its own, too: its blurred border."""
 _CHANGES = {Verdict.APPEARED: Change.APPEARED, Verdict.VANISHED: Change.VANISHED}
 
 
@@ -100,83 +82,6 @@ class StillSettings:
             raise ValueError("smallest and largest are fractions, the smaller one first")
 
 
-@dataclass(eq=False)
-class _Thing:
-    """A still object while it is watched.
-
-    Attributes:
-        id: 0: it is not told yet.
-        change: whether it came or went.
-        mask: which pixels are its own, H x W.
-        since: when it began to keep still.
-        last: when it was there last.
-        sure: as in `StillObject`.
-        looks: what is to be seen at its box.
-        ground: what is remembered of the empty scene there.
-        hidden: whether nothing of it was to be seen at the latest look.
-    """
-
-    id: int
-    change: Change
-    mask: Mask
-    since: float
-    last: float
-    sure: float
-    looks: Colours
-    ground: Colours
-    hidden: bool = False
-
-    def __post_init__(self) -> None:
-        self.around = grown(self.mask, _AROUND)
-        self.area = int(np.count_nonzero(self.mask))
-        x, y, wide, high = cv2.boundingRect(self.mask.view(np.uint8))
-        self.box: PixelBox = x, y, x + wide, y + high
-
-    def add(self, part: _Thing, picture: Picture, scene: EmptyScene) -> None:
-        """`part` of it was hidden so far."""
-        self.mask |= part.mask
-        self.__post_init__()
-        self.looks = picture.colours[part_of(self.box)].astype(np.float32)
-        self.ground = scene.picture.colours[part_of(self.box)].copy()
-
-    def look(self, look: _Look, scene: EmptyScene) -> None:
-        """Whether it is there, as far as can be seen."""
-        where = part_of(self.box)
-        own = self.mask[where]
-        shown = look.changed[where] & own
-        same = shown & self._is_alike(look.picture.colours[where], scene.picture.colours[where])
-        if np.count_nonzero(same) < _THERE * self.area:
-            same = shown & self._is_lit(look.picture.colours[where], scene.picture.colours[where])
-        # What is something else hides it as long as it moves; then it has taken its place.
-        rests = scene.still[where] >= _STILL_SECONDS
-        hidden = (look.people[where] & own) | (shown & ~same & ~rests)
-        seen = np.count_nonzero(same) >= _THERE * self.area
-        self.hidden = not seen
-        if seen or np.count_nonzero(hidden) >= _COVERED * self.area:
-            self.last = look.now
-
-    def _is_lit(self, colours: Bytes, ground: Colours) -> Mask:
-        """Which pixels look as they did, but for a light that falls on the thing alone.
-
-        Where the same light on the ground would explain them as well, it has gone.
-        """
-        own = self.mask[part_of(self.box)]
-        lit, bare = (
-            each * np.clip(np.median((colours[own] + 2.0) / (each[own] + 2.0)), *_SUNLIT)
-            for each in (self.looks, ground)
-        )
-        apart, from_ground = (np.abs(colours - each).max(axis=2) for each in (lit, bare))
-        unlike = np.clip(0.5 * np.abs(lit - bare).max(axis=2), *_UNLIKE)
-        return np.asarray((apart <= unlike) & (apart < from_ground), np.bool_)
-
-    def _is_alike(self, colours: Bytes, ground: Colours) -> Mask:
-        """Which pixels look as they did, in the light of now, and not as the ground does."""
-        lit = self.looks * np.float32((ground.mean() + 2) / (self.ground.mean() + 2))
-        apart = np.abs(colours - lit).max(axis=2)
-        unlike = np.clip(0.5 * np.abs(lit - ground).max(axis=2), *_UNLIKE)
-        return np.asarray(apart <= unlike, np.bool_)
-
-
 @dataclass(frozen=True, slots=True)
 class _Doubt:
     """What was said of a blob that is not believed yet, and at how many looks in a row."""
@@ -184,16 +89,6 @@ class _Doubt:
     box: PixelBox
     verdict: Verdict
     looks: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Look:
-    """One look at the scene."""
-
-    now: float
-    picture: Picture
-    people: Mask
-    changed: Mask
 
 
 class StillObjects:
@@ -241,7 +136,7 @@ class _Watch:
         self._people = Bystanders(self.shape, aspect)
         self._passing = Passers(self.shape, aspect)
         self.passers: tuple[Track, ...] = ()
-        self._things: list[_Thing] = []
+        self._things: list[Thing] = []
         self._doubts: list[_Doubt] = []
 
     def look(
@@ -257,7 +152,7 @@ class _Watch:
         self._people.step((*tracks, *self.passers), now)
         people |= self._people.where(self.passers)
         free &= ~people
-        look = _Look(now, picture, people, away & free)
+        look = Look(now, picture, people, away & free)
         self._people.forget_those_gone(free & ~found, away)
         if np.count_nonzero(look.changed) > _NEW_LIGHT * np.count_nonzero(free):
             self._new_light(picture, free & ~found)
@@ -274,13 +169,12 @@ class _Watch:
             found |= thing.around
         return found
 
-    def _judge(self, look: _Look, found: Mask) -> Mask:
+    def _judge(self, look: Look, found: Mask) -> Mask:
         """Decide of what is new; return the pixels that must not be learned for all that."""
         kept = np.zeros(self.shape, np.bool_)
-        least, most = (part * kept.size for part in (self._settings.smallest,
-                                                     self._settings.largest))  # fmt: skip
+        least, most = self._settings.smallest * kept.size, self._settings.largest * kept.size
         new = look.changed & ~found
-        still = new & (self._scene.still >= _STILL_SECONDS)
+        still = new & (self._scene.still >= STILL_SECONDS)
         restless = new & ~still
         doubts: list[_Doubt] = []
         for blob in blobs(still, least, most):
@@ -295,7 +189,7 @@ class _Watch:
         self._doubts = doubts
         return kept
 
-    def _doubt(self, look: _Look, blob: Blob) -> _Doubt | None:
+    def _doubt(self, look: Look, blob: Blob) -> _Doubt | None:
         """What is said of `blob` so far; None where it has been decided, or cannot be."""
         scene = self._scene
         since = look.now - float(np.median(scene.still[blob.where][blob.mask]))
@@ -319,26 +213,26 @@ class _Watch:
             return None
         patience = _PATIENCE.get(verdict, looks + 1)
         if looks >= patience and not self._people.is_beside(blob.box):
-            scene.accept(look.picture, grown(blob.spread(self.shape), _AROUND) & ~look.people)
+            scene.accept(look.picture, grown(blob.spread(self.shape), AROUND) & ~look.people)
             return None
         return _Doubt(blob.box, verdict, looks)
 
-    def _begin(self, look: _Look, judgement: Judgement, blob: Blob, since: float) -> None:
+    def _begin(self, look: Look, judgement: Judgement, blob: Blob, since: float) -> None:
         """A thing is there; or more of one that was hidden in part, or one was only moved."""
         change = _CHANGES[judgement.verdict]
         mask = blob.spread(self.shape)
         looks = look.picture.colours[blob.where].astype(np.float32)
         ground = self._scene.picture.colours[blob.where].copy()
-        new = _Thing(self.last_id + 1, change, mask, since, look.now, judgement.sure, looks, ground)
-        if whole := next((t for t in self._things if _is_part(new, t)), None):
+        new = Thing(self.last_id + 1, change, mask, since, look.now, judgement.sure, looks, ground)
+        if whole := next((t for t in self._things if is_part(new, t)), None):
             whole.add(new, look.picture, self._scene)
         else:
             self.last_id = new.id
             self._things.append(new)
 
-    def _end(self, look: _Look) -> None:
+    def _end(self, look: Look) -> None:
         """Forget the things that are there no more, or for so long that they belong there."""
-        left: list[_Thing] = []
+        left: list[Thing] = []
         for thing in self._things:
             thing.look(look, self._scene)
             if look.now - thing.since <= _MOVED_SECONDS and self._is_displaced(thing, look):
@@ -349,10 +243,10 @@ class _Watch:
                 left.append(thing)
             elif np.count_nonzero(look.changed & thing.mask) <= _GONE * thing.area:
                 # What has been learned of it and of its shadow has gone, too.
-                self._scene.accept(look.picture, grown(thing.mask, 2 * _AROUND) & ~look.people)
+                self._scene.accept(look.picture, grown(thing.mask, 2 * AROUND) & ~look.people)
         self._things = left
 
-    def _is_displaced(self, thing: _Thing, look: _Look) -> bool:
+    def _is_displaced(self, thing: Thing, look: Look) -> bool:
         """Whether it was only moved; what moves with somebody's steps is that person's shadow."""
         if thing.hidden or self._people.is_beside(thing.box):
             return False
@@ -360,7 +254,7 @@ class _Watch:
         if thing.change is Change.VANISHED:
             shows, other = other, shows
         x1, y1, x2, y2 = thing.box
-        reach = max(round(_SHIFT * max(x2 - x1, y2 - y1)), _GAP)
+        reach = max(round(_SHIFT * max(x2 - x1, y2 - y1)), GAP)
         return is_displaced(shows, other, thing.box, thing.mask[part_of(thing.box)], reach)
 
     def _new_light(self, picture: Picture, free: Mask) -> None:
@@ -368,7 +262,7 @@ class _Watch:
         if free.any() and np.mean(self._scene.still[free] >= _SETTLED_SECONDS) >= _SETTLED:
             self._scene.renew(picture, free)
 
-    def _told(self, thing: _Thing) -> StillObject:
+    def _told(self, thing: Thing) -> StillObject:
         height, width = self.shape
         x1, y1, x2, y2 = thing.box
         return StillObject(
@@ -387,40 +281,14 @@ def _grows(blob: Blob, restless: Mask) -> bool:
     x1, y1, x2, y2 = blob.box
     height, width = restless.shape
     box = (
-        max(x1 - _AROUND, 0),
-        max(y1 - _AROUND, 0),
-        min(x2 + _AROUND, width),
-        min(y2 + _AROUND, height),
+        max(x1 - AROUND, 0),
+        max(y1 - AROUND, 0),
+        min(x2 + AROUND, width),
+        min(y2 + AROUND, height),
     )
     own = np.zeros((box[3] - box[1], box[2] - box[0]), np.bool_)
     own[y1 - box[1] : y2 - box[1], x1 - box[0] : x2 - box[0]] = blob.mask
-    ring = grown(own, _AROUND) & ~own
+    ring = grown(own, AROUND) & ~own
     return bool(
         np.count_nonzero(ring & restless[part_of(box)]) > _RESTLESS * np.count_nonzero(ring)
-    )
-
-
-def _is_part(new: _Thing, thing: _Thing) -> bool:
-    """Whether `new` is more of `thing`: it was hidden, is as bright as the floor, or its shadow."""
-    apart = abs(new.since - thing.since)
-    small = new.area <= _MORE * thing.area
-    if small and new.change is thing.change:
-        return _are_near(new, thing)
-    touches = _apart(new, thing) <= _GAP
-    if new.change is thing.change:
-        return touches and apart <= _IN_PIECES
-    return touches and small and apart <= _TOGETHER
-
-
-def _are_near(one: _Thing, other: _Thing) -> bool:
-    """Whether they are no further apart than `_NEAR` of the size of the smaller one."""
-    size = min(max(t.box[2] - t.box[0], t.box[3] - t.box[1]) for t in (one, other))
-    return _apart(one, other) <= max(_NEAR * size, _GAP)
-
-
-def _apart(one: _Thing, other: _Thing) -> int:
-    """Pixels between their boxes."""
-    return max(
-        max(one.box[0], other.box[0]) - min(one.box[2], other.box[2]),
-        max(one.box[1], other.box[1]) - min(one.box[3], other.box[3]),
     )
