@@ -19,9 +19,9 @@ _MARGIN = 0.08
 """By how much of its size a tracked box is enlarged: a body may reach out of it."""
 _BESIDE = 0.6
 """So far from a person, in the person's heights, one puts things down, and a shadow falls."""
-_SHADOW, _FEET = 0.12, 0.3
-"""What lies so near to somebody's feet, and not higher up than this, in the person's heights, may
-be the shadow."""
+_SHADOW, _FEET, _FLAT = 0.12, 0.3, 0.17
+"""What lies so near to somebody's feet, not higher up than this, and is itself no higher, in the
+person's heights, may be the shadow."""
 _LEFT_SECONDS = 2.0
 """For so long after somebody was beside a place a thing there may be that person's."""
 _LATE = 1.0
@@ -106,10 +106,12 @@ class Bystanders:
         """Whether `box` lies right at the feet of somebody: it may be that person's shadow."""
         height, width = self._shape
         x1, x2, y = box[0] / width, box[2] / width, (box[1] + box[3]) / 2 / height
+        high = (box[3] - box[1]) / height
         for a1, b1, a2, b2 in self._here:
             near = _SHADOW * (b2 - b1)
             across = x1 <= a2 + near / self._aspect and a1 - near / self._aspect <= x2
-            if across and b2 - _FEET * (b2 - b1) <= y <= b2 + near:
+            flat = high <= _FLAT * (b2 - b1)
+            if across and flat and b2 - _FEET * (b2 - b1) <= y <= b2 + near:
                 return True
         return False
 

@@ -193,15 +193,19 @@ class _Watch:
         """What is said of `blob` so far; None where it has been decided, or cannot be."""
         scene = self._scene
         since = look.now - float(np.median(scene.still[blob.where][blob.mask]))
+        shadow = self._people.casts(blob.box)
         judgement = judge(
             look.picture,
             scene.picture,
             blob.box,
             blob.mask,
             noise=scene.noise,
-            visited=self._people.was_beside(blob, since) and not self._people.casts(blob.box),
+            visited=self._people.was_beside(blob, since) and not shadow,
         )
         verdict = judgement.verdict
+        if shadow and verdict is Verdict.LIGHT:
+            # As long as it may be a person's shadow, nothing is counted.
+            return _Doubt(blob.box, verdict, 0)
         if verdict in _CHANGES and not blob.is_compact():
             return None
         before = (
