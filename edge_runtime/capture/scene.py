@@ -34,6 +34,8 @@ COVERED_AT = 32.0
 """The second from which the lens is being covered."""
 
 _COVERING_SECONDS = 0.6
+_SEEPS = 0.01
+"""The share of the light that comes through a covered lens; at 3% a detector still sees people."""
 _NOISE = 3.0
 """Standard deviation of a pixel, in grey levels: a small sensor indoors."""
 _NOISES = 8
@@ -213,8 +215,8 @@ def _cover(height: int, seconds: float) -> NDArray[np.float32]:
         return np.ones((1, 1, 1), np.float32)
     edge = seconds / _COVERING_SECONDS * 1.4 - 0.2  # it slides down over the lens, out of focus
     rows = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    through: NDArray[np.float32] = np.clip((rows - edge) / 0.2, 0, 1) * 0.97 + 0.03
-    return through
+    through: NDArray[np.float32] = np.clip((rows - edge) / 0.2, 0, 1)
+    return through * (1 - _SEEPS) + _SEEPS
 
 
 _SCENES: dict[str, tuple[str, Callable[[Drawing], Painter]]] = {

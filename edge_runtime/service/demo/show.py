@@ -297,7 +297,11 @@ class _Show:
         since = [each.payload["data"] for each in alerts if each.at - self._began >= COVERED_AT]
         return Covered(
             at=COVERED_AT,
-            ended=sum((a["rule"], a["state"]) == ("presence", "ended") for a in since),
+            # What the end of the demo ended has a reason.
+            ended=sum(
+                (a["rule"], a["state"], a.get("reason")) == ("presence", "ended", None)
+                for a in since
+            ),
             told=any(a["rule"] == CAMERA_HEALTH for a in since),
         )
 
