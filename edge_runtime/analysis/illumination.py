@@ -84,7 +84,7 @@ class Illumination:
         """The light of most in large squares, at each small one; None: nothing can be seen."""
         size = _cells(self._shape, _COARSE)
         light, dark, seen = (
-            _sums(each, size) for each in (now * weights, known * weights, weights)
+            _means(each, size) for each in (now * weights, known * weights, weights)
         )
         clear = seen >= _SEEN
         if not clear.any():
@@ -108,12 +108,12 @@ def _fitted(gain: Plane, now: Plane, known: Plane, weights: Plane) -> Plane:
     near = weights * ~grown(far & (weights > 0), 1)
     size = gain.shape[1], gain.shape[0]
     light, expected = (
-        cv2.GaussianBlur(_sums((each + _DARK) * near, size), (0, 0), 1.0) for each in (now, lit)
+        cv2.GaussianBlur(_means((each + _DARK) * near, size), (0, 0), 1.0) for each in (now, lit)
     )
     return np.asarray(gain * (light + _STEADY) / (expected + _STEADY), np.float32)
 
 
-def _sums(levels: Plane, size: tuple[int, int]) -> Plane:
+def _means(levels: Plane, size: tuple[int, int]) -> Plane:
     """The mean in each square."""
     return np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA), np.float32)
 

@@ -19,9 +19,14 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 300.0
 
 
 class SpareTime:
-    """Watches one camera's frames."""
+    """Watches one camera's frames.
+
+    Attributes:
+        missing: how many frames were dropped just before the latest.
+    """
 
     def __init__(self) -> None:
+        self.missing = 0
         self._number: int | None = None
         self._before = 0.0
         self._dropped = 0.0
@@ -33,7 +38,8 @@ class SpareTime:
         now = frame.timestamp
         if self._number is not None:
             self._dropped *= exp((self._before - now) / _LATELY)
-            self._dropped += max(frame.number - self._number - 1, 0)
+            self.missing = max(frame.number - self._number - 1, 0)
+            self._dropped += self.missing
         self._number, self._before = frame.number, now
         if now < self._resumes:
             return False

@@ -105,7 +105,6 @@ class Pipeline:
         self._closer = closer
         self._spare_time = SpareTime()
         self._scene = Scene(0.0, 0.0, ())
-        self._number: int | None = None
 
     def step(self, frame: Frame) -> Analysed:
         """Analyse `frame`; frames come in the order of their timestamps."""
@@ -122,9 +121,8 @@ class Pipeline:
         )
         self._lap(Stage.MOTION)
         alerts: list[Alert] = []
-        dropped = self._number is not None and frame.number > self._number + 1
-        self._number = frame.number
         if self._health and glance:
+            dropped = self._spare_time.missing > 0
             alerts += self._health.step(glance, frame.timestamp, frame.wall_time, dropped=dropped)
             self._lap(Stage.HEALTH)
         failure: str | None = None
