@@ -107,6 +107,21 @@ def test_a_change_of_the_light_leaves_no_things_and_keeps_those_that_are_there(g
     assert thing.change is Change.APPEARED
 
 
+@pytest.mark.parametrize("gain", [0.55, 1.7])
+def test_a_bag_on_which_the_sun_or_a_shadow_falls_is_the_same(gain: float) -> None:
+    bag = draw_bag(FLOOR, BOX)
+    lit = bag.copy()
+    own = (bag != FLOOR).any(axis=2)
+    lit[own] = np.clip(bag[own] * gain, 0, 255)
+    things = StillObjects()
+    told = [
+        things.step(frame, ())
+        for frame in frames(20, lambda now: FLOOR if now < 5 else bag if now < 12 else lit)
+    ]
+    assert {thing.id for each in told for thing in each} == {1}
+    assert told[-1]
+
+
 def standing(x: int = 200) -> Image:
     """Somebody in the picture, who does not move."""
     picture = FLOOR.copy()
