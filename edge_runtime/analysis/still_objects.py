@@ -199,6 +199,7 @@ class _Watch:
             scene.picture,
             blob.box,
             blob.mask,
+            hidden=look.people,
             noise=scene.noise,
             visited=self._people.was_beside(blob, since) and not shadow,
         )
