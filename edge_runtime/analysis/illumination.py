@@ -27,9 +27,7 @@ _FAR, _FAR_LEVELS = 0.15, 4.0
 """What differs from what is expected by more than this part of it, and by more levels, is no
 light."""
 _SEEN = 0.25
-"""The part of a square that has to be free for its light to be measured."""
-_NEIGHBOURS = 5, 5
-"""So many small squares across and down have about one light where it cannot be measured."""
+"""The part of a large square that has to be free for its light to be measured."""
 _DARK = 2.0
 """Levels that are added before two are divided, as a camera's black is none."""
 _STEADY = 2.0
@@ -112,11 +110,7 @@ def _fitted(gain: Plane, now: Plane, known: Plane, weights: Plane) -> Plane:
     light, expected = (
         cv2.GaussianBlur(_means((each + _DARK) * near, size), (0, 0), 1.0) for each in (now, lit)
     )
-    measured = gain * (light + _STEADY) / (expected + _STEADY)
-    # Behind a thing nothing but its neighbours' light holds it, and each look adds to the last.
-    seen = np.minimum(_means(near, size) / _SEEN, 1)
-    around = cv2.blur(measured, _NEIGHBOURS)
-    return np.asarray(seen * measured + (1 - seen) * around, np.float32)
+    return np.asarray(gain * (light + _STEADY) / (expected + _STEADY), np.float32)
 
 
 def _means(levels: Plane, size: tuple[int, int]) -> Plane:

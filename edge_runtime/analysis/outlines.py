@@ -22,9 +22,6 @@ _SHARP = 0.12
 _CLEARER = 1.5
 """By how much an outline has to be clearer in one picture than in the other."""
 
-_CUT, _SHOWN = 2, 0.4
-"""So many pixels beside people may be theirs; so much of an outline has to be seen."""
-
 
 class Verdict(StrEnum):
     """What has happened at a place."""
@@ -58,7 +55,6 @@ def judge(
     box: tuple[int, int, int, int],
     blob: Mask,
     *,
-    hidden: Mask,
     noise: float,
     visited: bool,
 ) -> Judgement:
@@ -69,7 +65,6 @@ def judge(
         before: the empty scene.
         box: (x1, y1, x2, y2) of the blob in pixels.
         blob: its pixels within `box`.
-        hidden: what is hidden by people, H x W: where they cut a blob off it has no outline.
         noise: how strong the pattern of the camera's noise is, as `lighting.pattern` sees it.
         visited: whether somebody was beside it just before: what might be a light or a plain thing
             is then a thing.
@@ -85,11 +80,7 @@ def judge(
     light = lighting(here, there, mask, noise, visited=visited)
     if light is Lighting.LIGHT or (light is Lighting.PERHAPS and not visited):
         return Judgement(Verdict.LIGHT, 1.0)
-    outline = grown(mask, 1) & grown(~mask, 1)
-    shown = outline & ~grown(hidden[rows, columns], _CUT)
-    if np.count_nonzero(shown) < _SHOWN * np.count_nonzero(outline):
-        return Judgement(Verdict.UNCLEAR, 0.0)
-    came, went, change = _steps(here, there, mask, shown)
+    came, went, change = _steps(here, there, mask)
     if max(came, went) < max(_EDGE, _SHARP * change) or max(came, went) < _CLEARER * min(
         came, went
     ):
@@ -98,8 +89,8 @@ def judge(
     return Judgement(verdict, max(came, went) / (max(came, 0.0) + max(went, 0.0)))
 
 
-def _steps(here: Colours, there: Colours, mask: Mask, outline: Mask) -> tuple[float, float, float]:
-    """How much of the step across `outline` is in the picture of now, and of before.
+def _steps(here: Colours, there: Colours, mask: Mask) -> tuple[float, float, float]:
+    """How much of the step across the outline is in the picture of now, and of before.
 
     And by how much both differ within it.
 
@@ -109,6 +100,7 @@ def _steps(here: Colours, there: Colours, mask: Mask, outline: Mask) -> tuple[fl
     """
     changes = np.abs((here - there)[mask].mean(axis=0))
     colour = int(changes.argmax())
+    outline = grown(mask, 1) & grown(~mask, 1)
     inwards = _gradient(np.asarray(cv2.blur(mask.astype(np.float32), (3, 3)), np.float32))
     length = np.maximum(np.hypot(*inwards), 1e-6)
     now, before = (

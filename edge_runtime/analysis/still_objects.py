@@ -199,7 +199,6 @@ class _Watch:
             scene.picture,
             blob.box,
             blob.mask,
-            hidden=look.people,
             noise=scene.noise,
             visited=self._people.was_beside(blob, since) and not shadow,
         )

@@ -6,11 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.analysis.outlines import Judgement, Picture, Verdict, judge
-from edge_runtime.analysis.planes import Mask
 
 SIZE = (60, 80)
 BOX = (25, 20, 40, 40)
-NOBODY: Mask = np.zeros(SIZE, np.bool_)
 
 
 def picture(level: float, seed: int) -> NDArray[np.float32]:
@@ -25,36 +23,13 @@ def with_bag(floor: NDArray[np.float32]) -> NDArray[np.float32]:
     return shown
 
 
-def judged(
-    now: NDArray[np.float32], before: NDArray[np.float32], hidden: Mask = NOBODY
-) -> Judgement:
+def judged(now: NDArray[np.float32], before: NDArray[np.float32]) -> Judgement:
     own = np.ones((BOX[3] - BOX[1], BOX[2] - BOX[0]), np.bool_)
     pictures = (Picture(each.mean(axis=2), each) for each in (now, before))
-    return judge(*pictures, BOX, own, hidden=hidden, noise=0.4, visited=True)
+    return judge(*pictures, BOX, own, noise=0.4, visited=True)
 
 
 def test_what_came_and_what_went_are_told_apart() -> None:
     floor = picture(150, 1)
     assert judged(with_bag(floor), floor).verdict is Verdict.APPEARED
     assert judged(floor, with_bag(floor)).verdict is Verdict.VANISHED
-
-
-def test_where_somebody_cuts_a_thing_off_it_has_no_outline() -> None:
-    """What is remembered of the ground there may have an edge that the person hides now."""
-    floor = picture(150, 1)
-    floor[:, 40:] = 40
-    now = with_bag(floor)
-    hidden = NOBODY.copy()
-    hidden[:, 40:] = True
-    now[hidden] = 90
-    assert judged(now, floor).verdict is Verdict.UNCLEAR
-    told = judged(now, floor, hidden)
-    assert told.verdict is Verdict.APPEARED
-    assert told.sure > 0.9
-
-
-def test_of_a_thing_that_is_hidden_for_the_most_part_nothing_is_said() -> None:
-    floor = picture(150, 1)
-    hidden = NOBODY.copy()
-    hidden[:, 40:], hidden[:20], hidden[40:] = True, True, True
-    assert judged(with_bag(floor), floor, hidden).verdict is Verdict.UNCLEAR
