@@ -16,8 +16,8 @@ STANDS: Box = (0.4, 0.3, 0.5, 0.8)
 AT_THE_FEET: PixelBox = (158, 136, 190, 148)
 
 
-def somebody(box: Box = STANDS, track_id: int = 1) -> Track:
-    return Track(track_id, "person", box, 0.8, TrackState.CONFIRMED, 0.0, 0.0)
+def somebody(box: Box = STANDS) -> Track:
+    return Track(1, "person", box, 0.8, TrackState.CONFIRMED, 0.0, 0.0)
 
 
 def watched(*looks: tuple[float, tuple[Track, ...]]) -> Bystanders:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.analysis.blobs import part_of
 from edge_runtime.analysis.outlines import Judgement, Picture, Verdict, judge
 
 SIZE = (60, 80)
@@ -19,12 +20,12 @@ def picture(level: float, seed: int) -> NDArray[np.float32]:
 
 def with_bag(floor: NDArray[np.float32]) -> NDArray[np.float32]:
     shown = floor.copy()
-    shown[20:40, 25:40] = picture(90, 2)[20:40, 25:40]
+    shown[part_of(BOX)] = picture(90, 2)[part_of(BOX)]
     return shown
 
 
 def judged(now: NDArray[np.float32], before: NDArray[np.float32]) -> Judgement:
-    own = np.ones((BOX[3] - BOX[1], BOX[2] - BOX[0]), np.bool_)
+    own = np.ones(SIZE, np.bool_)[part_of(BOX)]
     pictures = (Picture(each.mean(axis=2), each) for each in (now, before))
     return judge(*pictures, BOX, own, noise=0.4, visited=True)
 
